@@ -29,19 +29,8 @@ pub fn start(root: PathBuf) -> std::io::Result<Worker<RunIndexChannels>> {
     let (report, reports) = unbounded();
     let (commands, command) = unbounded();
     let thread = std::thread::Builder::new().name("run index".to_owned()).spawn(move || {
-        let known = BTreeMap::new();
-        let mut watcher = RunIndexWatcher {
-            root,
-            known,
-            is_complete: false,
-            is_edited: false,
-            curves_due: BTreeMap::new(),
-            postponed: BTreeSet::new(),
-            report,
-            command,
-        };
         // The thread exits when the receiver is dropped.
-        let _ = watcher.run();
+        let _ = RunIndexWatcher::new(root, report, command).run();
     })?;
     Ok(Worker { channels: RunIndexChannels { reports, commands }, thread, hub: None })
 }
@@ -65,6 +54,23 @@ struct RunIndexWatcher {
 struct Disconnected;
 
 impl RunIndexWatcher {
+    fn new(
+        root: PathBuf,
+        report: Sender<RunIndexReport>,
+        command: Receiver<RunIndexCommand>,
+    ) -> Self {
+        Self {
+            root,
+            known: BTreeMap::new(),
+            is_complete: false,
+            is_edited: false,
+            curves_due: BTreeMap::new(),
+            postponed: BTreeSet::new(),
+            report,
+            command,
+        }
+    }
+
     fn run(&mut self) -> Result<(), Disconnected> {
         loop {
             let began = Instant::now();
@@ -113,6 +119,8 @@ impl RunIndexWatcher {
         let gone: Vec<PathBuf> = self.known.keys().filter(is_gone).cloned().collect();
         for folder in gone {
             self.known.remove(&folder);
+            self.curves_due.remove(&folder);
+            self.postponed.remove(&folder);
             self.send(RunIndexReport::Removed(folder))?;
         }
         if !std::mem::replace(&mut self.is_complete, true) {
@@ -170,16 +178,7 @@ mod tests {
         write_run(&folder);
         let (report, reports) = unbounded();
         let (_commands, command) = unbounded();
-        let mut watcher = RunIndexWatcher {
-            root: root.path().to_path_buf(),
-            known: BTreeMap::new(),
-            is_complete: false,
-            is_edited: false,
-            curves_due: BTreeMap::new(),
-            postponed: BTreeSet::new(),
-            report,
-            command,
-        };
+        let mut watcher = RunIndexWatcher::new(root.path().to_path_buf(), report, command);
         let is_read = || matches!(reports.try_recv(), Ok(RunIndexReport::Curves(_, Ok(_))));
         assert!(watcher.read_curves(&folder).is_ok() && is_read(), "at once");
         watcher.curves_due.insert(folder.clone(), Instant::now() + Duration::from_mins(1));

@@ -66,7 +66,7 @@ impl SavedAnswers {
 
     fn model(&mut self) -> Result<&mut SavedModel, String> {
         let Some(folder) = &self.folder else {
-            return Err("the recording is not in the folder of its run, which has the model".into());
+            return Err("this recording is not in the folder of its run, where the model is".into());
         };
         if !self.has_saved {
             return Err("the run has not saved its model".to_owned());

@@ -60,15 +60,15 @@ impl<D: Driver> LinearOps for CudaBackend<D> {
         out.resize_rows(context, rows, outputs)?;
         let padded = self.padded_rows(rows, [(x, inputs), (out, outputs)]);
         let weight = parameters.operands(context, layer.weight, layer.weight_len())?;
-        let x = if padded > rows { x.padded(padded * inputs)? } else { x.slice(0..rows * inputs)? };
+        let x = x.product_rows((rows, padded), inputs)?;
         if biased && self.has_fused_products {
             let bias = Epilogue::AddBias(parameters.operands(context, layer.bias, outputs)?);
-            let to = out.padded_mut(padded * outputs)?;
+            let to = out.product_rows_mut((rows, padded), outputs)?;
             if context.multiply_with(product(layer, padded, x, weight, to), bias)? {
                 return Ok(());
             }
         }
-        let to = out.padded_mut(padded * outputs)?;
+        let to = out.product_rows_mut((rows, padded), outputs)?;
         context.multiply(product(layer, padded, x, weight, to))?;
         if !biased {
             return Ok(());
@@ -88,11 +88,8 @@ impl<D: Driver> LinearOps for CudaBackend<D> {
             dx.resize_rows(context, rows, inputs)?;
         }
         let padded = self.padded_rows(rows, [(grad, outputs), (dx, inputs)]);
-        let (grad, dx) = if padded > rows {
-            (grad.padded(padded * outputs)?, dx.padded_mut(padded * inputs)?)
-        } else {
-            (grad.slice(0..rows * outputs)?, dx.slice_mut(0..rows * inputs)?)
-        };
+        let grad = grad.product_rows((rows, padded), outputs)?;
+        let dx = dx.product_rows_mut((rows, padded), inputs)?;
         let weight = parameters.operands(context, layer.weight, layer.weight_len())?;
         context.multiply(Gemm {
             rows: padded,
@@ -114,12 +111,11 @@ impl<D: Driver> LinearOps for CudaBackend<D> {
         let accumulate = before || again;
         let size = (layer, padded, accumulate);
         let grad_rows = grad.slice(0..rows * outputs)?;
-        let (x, grad) = if padded > rows {
+        if padded > rows {
             self.clear_padding((x, padded * inputs), (grad, padded * outputs))?;
-            (x.padded(padded * inputs)?, grad.padded(padded * outputs)?)
-        } else {
-            (x.slice(0..rows * inputs)?, grad_rows)
-        };
+        }
+        let x = x.product_rows((rows, padded), inputs)?;
+        let grad = grad.product_rows((rows, padded), outputs)?;
         // The sums of an epilogue are not added to what is there.
         if biased && !accumulate && self.has_fused_products {
             let (weight, bias) = gradients.dense.of_layer(layer)?;

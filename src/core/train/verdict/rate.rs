@@ -1,6 +1,6 @@
 //! Whether a learning rate was too high.
 
-use super::{AtChance, HighRate, MIN_STEPS, RunWatch};
+use super::{Answers, AtChance, HighRate, MIN_STEPS, RunWatch};
 
 /// The fewest steps after which high rates have had their effect.
 const MIN_STEPS_OF_RATE: u64 = 10;
@@ -12,6 +12,10 @@ const SPOILING_RATE: f64 = 0.01;
 /// A rate, 20 times the usual ones for fine-tuning, at which a model that has learned nothing after
 /// this many steps has most likely lost what it knew.
 const HIGH_RATE: f64 = 1e-3;
+
+/// The least training loss of a model that answers as if all texts were alike, as a part of the loss of the
+/// best constant answer.
+const LEAST_LOSS: f64 = 0.95;
 
 /// The steps of [`HIGH_RATE`].
 const MIN_STEPS_OF_HIGH_RATE: u64 = 100;
@@ -51,7 +55,7 @@ impl RunWatch {
         let is_spoiled = self.highest_rate >= SPOILING_RATE
             || self.highest_rate >= HIGH_RATE && self.train.count() >= MIN_STEPS_OF_HIGH_RATE
             || highest.is_clearly_above(1.3 * untrained, deviation);
-        let is_constant = answers.are_at_chance() && now.mean > 0.95 * answers.constant_loss;
+        let is_constant = answers.are_at_chance() && now.mean > LEAST_LOSS * answers.constant_loss;
         let at_chance = self.compared_with_constant(now.mean)?;
         (is_far_above || is_spoiled && is_constant).then_some(HighRate::NothingLearned(at_chance))
     }
@@ -59,10 +63,9 @@ impl RunWatch {
     /// The latest evaluation and the latest training losses are no better than a constant answer,
     /// after enough steps.
     pub(super) fn at_chance(&self) -> Option<AtChance> {
-        let answers = self.answers?;
-        let now = self.train.last_window().filter(|_| self.train.count() >= MIN_STEPS)?;
-        let is_constant = answers.are_at_chance() && now.mean > 0.95 * answers.constant_loss;
-        is_constant.then(|| self.compared_with_constant(now.mean)).flatten()
+        let answers = self.answers.filter(Answers::are_at_chance)?;
+        let now = self.train.last_window().filter(|_| self.train.count() >= MIN_STEPS)?.mean;
+        self.compared_with_constant(now).filter(|_| now > LEAST_LOSS * answers.constant_loss)
     }
 
     /// The latest evaluation and this average training loss beside those of a constant answer.

@@ -70,6 +70,8 @@ pub struct Mistakes {
     pub is_better_than_chance: bool,
     /// The indices of the shown reviews, in order.
     shown: Vec<u32>,
+    /// The characters of the longest of them.
+    longest: usize,
     /// The index of the selected review among those shown.
     pub selected: usize,
     /// The review whose text was scrolled last, and the first line of it that is shown.
@@ -205,6 +207,11 @@ impl Mistakes {
         scrolled.map_or(0, |(_, line)| line)
     }
 
+    /// The characters of the longest review that is shown.
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
     /// The class that a review likely has instead of its label, if its label is likely wrong.
     pub fn likely_class(&self, review: usize) -> Option<u32> {
         self.suspected.get(review).copied().flatten()
@@ -294,6 +301,8 @@ impl Mistakes {
     fn refresh(&mut self) {
         let selected = self.shown.get(self.selected).copied();
         self.shown = self.filtered();
+        let shown = self.shown.iter().filter_map(|index| self.reviews().get(*index as usize));
+        self.longest = shown.map(Review::characters).max().unwrap_or(0);
         let found = self.shown.iter().position(|index| Some(*index) == selected);
         self.selected = found.unwrap_or(0);
     }

@@ -20,10 +20,8 @@ const MIN_ROWS: u16 = 7;
 /// so that the list does not move while one reads.
 pub(super) fn height(state: &State, width: u16) -> u16 {
     let width = usize::from(width.saturating_sub(3)).max(1);
-    let reviews = state.mistakes.reviews();
-    let shown = state.mistakes.shown().iter().filter_map(|index| reviews.get(*index as usize));
     // Hangul takes two columns a character; words that do not fit into a line need a little more.
-    let columns = shown.map(|review| 2 * review.characters()).max().unwrap_or(0);
+    let columns = 2 * state.mistakes.longest();
     let lines = columns.div_ceil(width) + usize::from(columns > width);
     u16::try_from(lines + FACTS + 2).unwrap_or(u16::MAX).max(MIN_ROWS)
 }

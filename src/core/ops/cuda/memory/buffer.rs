@@ -205,25 +205,38 @@ impl<D: Driver> DeviceBuffer<D, Act> {
             })
     }
 
-    /// The first elements, up to `len`, and what is in memory after the last one: unspecified values, or
-    /// what products left there.
+    /// The first `rows` rows of `width`; of `padded` rows, if these are more, also what is in memory after
+    /// the last element: unspecified values, or what products left there.
     ///
     /// # Errors
-    /// If there is less memory.
-    pub(in super::super) fn padded(&self, len: usize) -> Result<DeviceSlice<'_, Act>> {
+    /// If there are fewer elements, or there is less memory.
+    pub(in super::super) fn product_rows(
+        &self,
+        (rows, padded): (usize, usize),
+        width: usize,
+    ) -> Result<DeviceSlice<'_, Act>> {
+        if padded > rows { self.padded(padded * width) } else { self.slice(0..rows * width) }
+    }
+
+    /// As [`Self::product_rows`], to be written.
+    ///
+    /// # Errors
+    /// As [`Self::product_rows`].
+    pub(in super::super) fn product_rows_mut(
+        &mut self,
+        rows: (usize, usize),
+        width: usize,
+    ) -> Result<DeviceSliceMut<'_, Act>> {
+        let DeviceSlice { start, len, .. } = self.product_rows(rows, width)?;
+        Ok(DeviceSliceMut { start, len, borrow: PhantomData })
+    }
+
+    /// The first elements, up to `len`, and what is in memory after the last one.
+    fn padded(&self, len: usize) -> Result<DeviceSlice<'_, Act>> {
         if !self.is_padded((self.len, len), 1) && len > self.len {
             bail!("{len} elements in the memory of a GPU buffer of {}", self.len);
         }
         Ok(DeviceSlice { len, ..self.all() })
-    }
-
-    /// As [`Self::padded`], to be written.
-    ///
-    /// # Errors
-    /// If there is less memory.
-    pub(in super::super) fn padded_mut(&mut self, len: usize) -> Result<DeviceSliceMut<'_, Act>> {
-        let DeviceSlice { start, len, .. } = self.padded(len)?;
-        Ok(DeviceSliceMut { start, len, borrow: PhantomData })
     }
 
     /// What is in memory after the last element, up to `len` elements in all, to be written: it is no
