@@ -84,8 +84,9 @@ pub fn result_card(state: &State) -> Option<ResultCard> {
         let (text, short) = best_text(best, state);
         fact("best", text, Some(short), Level::Result);
     }
-    if let Some(ShownVerdict { headline, evidence, level, .. }) = verdict(state) {
-        fact("verdict", format!("{headline}: {evidence}"), None, level);
+    if let Some(ShownVerdict { headline, evidence, brief, level }) = verdict(state) {
+        let short = format!("{headline}: {brief}");
+        fact("verdict", format!("{headline}: {evidence}"), Some(short), level);
     }
     if let Some(finished) = &state.finished {
         let short = clock(finished.metrics.train_runtime);
