@@ -120,6 +120,17 @@ pub fn interpolate(template: &str, values: &[&dyn Display]) -> String {
     filled + rest
 }
 
+/// A duration as `1:02` or `1:02:03`.
+pub fn clock(seconds: f64) -> String {
+    let seconds = seconds.clamp(0.0, 1e9).round() as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
+}
+
 /// A number in a short form: `5e-5`, `0.01`, `10`.
 pub fn show_number(value: f64) -> String {
     let is_short = value == 0.0 || (1e-3..1e16).contains(&value.abs());

@@ -1,8 +1,8 @@
 //! Formats the results of a run as Python prints `TrainOutput` and the metrics of `evaluate()`.
 
+pub use crate::core::text::clock;
 use crate::core::train::event::{Evaluated, Finished, Saved, Started};
 use crate::run::command_line::resume_command;
-pub use crate::run::metric_series::ticks::clock;
 use crate::run::protocol::Download;
 
 /// A number as Python prints a rounded float: at least one decimal, at most four.

@@ -5,14 +5,15 @@ use super::{attach, dashboard};
 use crate::cli::flags::ReplayFlags;
 use crate::cli::output::print_to_stderr;
 use crate::cli::text_output::{EventPrinter, write_json};
+use crate::core::text::display_path;
 use crate::core::train::TrainEvent;
 use crate::run::is_locked;
 use crate::run::journal::JOURNAL;
 use crate::run::protocol::{Activity, RunChannels, RunReport};
 use crate::run::recording::Recording;
 use crate::run::worker::replay;
-use crate::screen::app::State;
 use crate::screen::app::replay::Replay;
+use crate::screen::app::{Message, State, update};
 use crate::screen::terminal::ExitReason;
 use anyhow::bail;
 use std::io::Write;
@@ -56,8 +57,8 @@ pub fn run(flags: &ReplayFlags, mut out: impl Write) -> anyhow::Result<ExitCode>
     Ok(code)
 }
 
-/// Prints the result of a run whose replay has come to its end, or how the run ended of which only a part
-/// was replayed. Returns whether the run has ended.
+/// Prints the result of a run, also if its replay was left before its end; if the recording has no end,
+/// how the run ended. Returns whether the run has ended.
 fn write_end(
     state: &State,
     flags: &ReplayFlags,
@@ -71,10 +72,27 @@ fn write_end(
     if is_locked(&flags.run) {
         return Ok(false);
     }
+    if let Some(whole) = whole_run(state, &flags.run) {
+        let (shown, lang) = (display_path(&flags.run), state.lang);
+        let text = "{0}: the replay was left at step {1}. The result of the run:";
+        writeln!(out, "{}", lang.tr_with(text, &[&shown, &state.steps_done()]))?;
+        write_summary(&whole, out)?;
+        return Ok(true);
+    }
     let ended = folder.and_then(|folder| attach::end_of(folder, state.lang));
     let run = folder.filter(|_| ended.is_some()).unwrap_or(&flags.run);
     write_left_replay(state, run, ended.as_deref(), out)?;
     Ok(ended.is_some())
+}
+
+/// The state at the end of a recorded run; `None` if the recording has no end, or cannot be read.
+fn whole_run(state: &State, run: &Path) -> Option<State> {
+    let mut whole = State { lang: state.lang, replay: state.replay.clone(), ..State::default() };
+    for event in Recording::open(run).ok()?.events().ok()? {
+        update(&mut whole, Message::Report(RunReport::Event(event.ok()?)));
+    }
+    update(&mut whole, Message::Report(RunReport::Activity(Activity::Idle)));
+    (whole.finished.is_some() || whole.failed.is_some()).then_some(whole)
 }
 
 /// The folder of the run whose folder or journal is given; `None` for a recording elsewhere.

@@ -1,5 +1,7 @@
 //! Axis ticks: round values at equal intervals, formatted in the unit of the axis.
 
+use crate::core::text::clock;
+
 /// The unit of an axis, which decides the format of its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -154,17 +156,6 @@ fn thousands(value: f64, step: f64) -> String {
     let text =
         if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text}{suffix}")
-}
-
-/// A duration as `1:02` or `1:02:03`.
-pub fn clock(seconds: f64) -> String {
-    let seconds = seconds.clamp(0.0, 1e9).round() as u64;
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    } else {
-        format!("{minutes}:{seconds:02}")
-    }
 }
 
 /// Hours and minutes, with seconds if they are not zero.

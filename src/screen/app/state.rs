@@ -140,6 +140,8 @@ pub struct State {
     pub layout: FrameLayout,
     /// Seconds since the program started.
     pub now: f64,
+    /// The time of the latest event that has one, in seconds since training began.
+    pub event_time: f64,
     /// When training began, in seconds since the program started.
     pub began: Option<f64>,
     /// The local time when the program started, in seconds since 1970; `None` in a replay.
@@ -211,6 +213,7 @@ impl Default for State {
             theme: None,
             layout: FrameLayout::default(),
             now: 0.0,
+            event_time: 0.0,
             began: None,
             wall_clock: None,
             applied_commands: Vec::new(),

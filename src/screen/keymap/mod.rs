@@ -108,7 +108,7 @@ impl KeyContext {
             Self::HelpInput => "Help: search",
             Self::ConfirmQuit => "Quit dialog",
             Self::ConfirmUnsaved => "Unsaved model dialog",
-            Self::ConfirmDelete => "Delete dialog",
+            Self::ConfirmDelete => "Trash dialog",
         }
     }
 

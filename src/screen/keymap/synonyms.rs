@@ -17,7 +17,7 @@ pub(super) fn words_of(action: Action) -> &'static str {
     match action {
         Action::ShowPage(page) => words_of_page(page),
         Action::Help => "shortcuts keyboard manual hotkeys guide 단축키 설명 사용법",
-        Action::Quit => "exit leave close end stop abort 종료 나가기 닫기 중지 그만",
+        Action::Quit => "exit leave close end stop abort 종료 나가기 닫기 중지 정지 멈춤 그만",
         Action::Detach => "background close keep running detach disconnect 백그라운드 나가기 분리",
         Action::TakeKeys => "control keyboard 제어 조작",
         Action::StopAndQuit | Action::StopAndStay => "end finish abort halt 종료 그만 중단",
@@ -152,7 +152,7 @@ pub(super) fn words_of_panel(panel: Panel) -> &'static str {
         Panel::Throughput => "처리량 speed samples tokens per second 속도 초당",
         Panel::System => {
             "시스템 cpu gpu ram vram memory temperature power load usage utilization hardware 메모리 \
-             온도 부하 사용량 사용률 전력 자원"
+             온도 부하 사용량 사용률 전력 자원 그래픽 카드 장치"
         }
         Panel::Classes => {
             "클래스 precision recall f1 per class report labels imbalance 정밀도 재현율 레이블 라벨 불균형"

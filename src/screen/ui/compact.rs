@@ -4,7 +4,7 @@
 use super::theme::Theme;
 use super::widgets::bar::bar;
 use super::widgets::{sparkline, wrapped};
-use super::{draw_other_page, header_footer, overlay, result, train};
+use super::{curves, draw_other_page, header_footer, overlay, result, train};
 use crate::core::text::truncate_width;
 use crate::run::summary::clock;
 use crate::screen::app::log::Level;
@@ -22,6 +22,10 @@ const MIN_FOOTER: u16 = 8;
 /// The columns and rows from which a panel is drawn below the lines: a chart, and another one.
 const MIN_CHART: (u16, u16) = (30, 5);
 const MIN_PANEL: (u16, u16) = (24, 3);
+
+/// The rows of lines above the chart of the loss: the progress, the accuracy and a verdict in two lines,
+/// or the result with its next command.
+const MIN_SUMMARY: u16 = 4;
 
 /// Draws the whole screen.
 pub(super) fn draw(
@@ -65,7 +69,8 @@ pub(super) fn draw_too_small(frame: &mut Frame, area: Rect, state: &State, theme
 }
 
 /// Draws the training page: the progress or the result in a few lines and, below them, the focused
-/// panel. A panel other than the loss, or a maximized one, gets the room of most lines.
+/// panel. A panel other than the loss, or a maximized one, gets the room of most lines. Where there is no
+/// room for the chart of the loss, it is a line, and the values at the cursor are another one.
 fn draw_train(
     frame: &mut Frame,
     area: Rect,
@@ -73,43 +78,94 @@ fn draw_train(
     theme: Theme,
     layout: &mut FrameLayout,
 ) {
-    let width = usize::from(area.width);
     let panel = state.panels.focus;
     let is_chosen = panel != Panel::Loss || state.panels.maximized;
     let (columns, rows) = if panel.is_chart() { MIN_CHART } else { MIN_PANEL };
-    let mut lines = match result_card(state) {
-        Some(card) => {
-            let rows = usize::from(area.height).min(4);
-            result::lines(&card, (width, rows), state.lang, theme)
+    let is_known = panel != Panel::Loss || !state.history.loss.is_empty();
+    let left = if is_known && area.width >= columns { area.height.checked_sub(rows) } else { None };
+    let size = |rows: u16| (usize::from(area.width), usize::from(rows));
+    let lines = match left {
+        Some(left) if is_chosen => {
+            let mut lines = match result_card(state) {
+                Some(card) => result::lines(&card, size(left.min(4)), state.lang, theme),
+                None => progress(state, usize::from(area.width), theme),
+            };
+            lines.truncate(usize::from(left));
+            Some(lines)
         }
+        Some(left) if left >= MIN_SUMMARY => Some(summary(state, size(left), theme)),
+        _ => None,
+    };
+    let has_panel = lines.is_some();
+    let mut lines =
+        lines.unwrap_or_else(|| without_panel(state, size(area.height), is_chosen, theme));
+    lines.truncate(usize::from(area.height));
+    let height = lines.len() as u16;
+    frame.render_widget(Paragraph::new(lines), Rect { height, ..area });
+    if has_panel {
+        let below = Rect { y: area.y + height, height: area.height - height, ..area };
+        train::draw_panel(frame, below, panel, state, theme, layout);
+    }
+}
+
+/// The result, or the progress, the accuracy and the verdict, in at most so many columns and rows.
+fn summary(state: &State, (width, rows): (usize, usize), theme: Theme) -> Vec<Line<'static>> {
+    if let Some(card) = result_card(state) {
+        return result::lines(&card, (width, rows), state.lang, theme);
+    }
+    let mut lines = progress(state, width, theme);
+    lines.extend(evaluation(state, width, theme));
+    let left = rows.saturating_sub(lines.len());
+    lines.extend(verdict_lines(state, (width, left), theme));
+    lines.truncate(rows);
+    lines
+}
+
+/// What is shown where no panel has room: the loss as a line and, instead of the latest evaluation, the
+/// values at the cursor.
+fn without_panel(
+    state: &State,
+    (width, rows): (usize, usize),
+    is_chosen: bool,
+    theme: Theme,
+) -> Vec<Line<'static>> {
+    let panel = state.panels.focus;
+    let curve = if is_chosen { Vec::new() } else { loss(state, width, theme) };
+    let reading = match state.charts.cursor {
+        Some(cursor) if panel.is_chart() => {
+            curves::cursor_reading(panel, (state, cursor), width, theme)
+        }
+        _ => Vec::new(),
+    };
+    let hint = if is_chosen {
+        "Enlarge the window for this panel."
+    } else {
+        "Enlarge the window for charts."
+    };
+    let hint = Line::styled(truncate_width(state.lang.tr(hint), width), theme.dim());
+    let needed = curve.len() + reading.len() + usize::from(is_chosen && reading.is_empty());
+    let left = rows.saturating_sub(needed);
+    let mut lines = match result_card(state) {
+        Some(card) => result::lines(&card, (width, left), state.lang, theme),
         None => progress(state, width, theme),
     };
-    if !is_chosen {
-        lines.extend(loss(state, width, theme));
+    let is_under_way = result_card(state).is_none();
+    if is_under_way && reading.is_empty() {
         lines.extend(evaluation(state, width, theme));
     }
-    if !is_chosen && result_card(state).is_none() {
-        lines.extend(verdict_lines(state, width, theme));
+    lines.truncate(left);
+    // The curve is below the progress, and its values below it.
+    let at = if is_under_way { lines.len().min(1) } else { lines.len() };
+    let has_values = !curve.is_empty() || !reading.is_empty();
+    lines.splice(at..at, curve.into_iter().chain(reading));
+    if is_under_way {
+        let left = rows.saturating_sub(lines.len() + usize::from(is_chosen && !has_values));
+        lines.extend(verdict_lines(state, (width, left), theme));
     }
-    let left = usize::from(area.height).saturating_sub(lines.len());
-    if is_chosen && left < usize::from(rows) {
-        lines.truncate(usize::from(area.height.saturating_sub(rows)));
+    if lines.len() < rows {
+        lines.push(hint);
     }
-    let height = (lines.len() as u16).min(area.height);
-    let below = Rect { y: area.y + height, height: area.height - height, ..area };
-    let has_room = below.width >= columns && below.height >= rows;
-    if has_room && (panel != Panel::Loss || !state.history.loss.is_empty()) {
-        train::draw_panel(frame, below, panel, state, theme, layout);
-    } else if usize::from(area.height) > lines.len() || is_chosen {
-        let hint = if is_chosen {
-            "Enlarge the window for this panel."
-        } else {
-            "Enlarge the window for charts."
-        };
-        lines.truncate(usize::from(area.height).saturating_sub(1));
-        lines.push(Line::styled(truncate_width(state.lang.tr(hint), width), theme.dim()));
-    }
-    frame.render_widget(Paragraph::new(lines), Rect { height, ..area });
+    lines
 }
 
 /// The steps as a bar, and the time.
@@ -127,7 +183,7 @@ fn progress(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     vec![Line::from(spans)]
 }
 
-/// The latest training loss and its history.
+/// The latest training loss and its history. The cell of the cursor is marked.
 fn loss(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let curve = &state.history.loss;
     let Some(latest) = curve.last_smoothed() else { return Vec::new() };
@@ -140,7 +196,20 @@ fn loss(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
         curve.at(step).map(|(_, _, smoothed)| smoothed)
     };
     let values: Vec<Option<f64>> = (0..cells).map(at).collect();
-    vec![Line::from(vec![name, Span::styled(sparkline(&values), theme.train())])]
+    let mut spans = vec![name];
+    let line: Vec<char> = sparkline(&values).chars().collect();
+    let marked = state.charts.cursor.filter(|_| end > 0.0 && cells > 0).map(|step| {
+        let cell = (step / end * cells as f64).ceil() as usize;
+        cell.clamp(1, cells) - 1
+    });
+    for (cell, symbol) in line.into_iter().enumerate() {
+        let style = if marked == Some(cell) { theme.cursor() } else { theme.train() };
+        match spans.last_mut().filter(|span| cell > 0 && span.style == style) {
+            Some(span) => span.content.to_mut().push(symbol),
+            None => spans.push(Span::styled(symbol.to_string(), style)),
+        }
+    }
+    vec![Line::from(spans)]
 }
 
 /// The latest evaluation and the best one.
@@ -167,10 +236,24 @@ fn evaluation(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     lines
 }
 
-fn verdict_lines(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
-    let Some(ShownVerdict { headline, evidence, level, .. }) = verdict(state) else {
+/// The verdict with its evidence or, where there are too few rows, its most important number.
+fn verdict_lines(state: &State, (width, rows): (usize, usize), theme: Theme) -> Vec<Line<'static>> {
+    let Some(ShownVerdict { headline, evidence, brief, level }) = verdict(state) else {
         return Vec::new();
     };
     let style = if level >= Level::Warning { theme.warning() } else { theme.dim() };
-    [headline, evidence].iter().flat_map(|text| wrapped(text, width, style)).collect()
+    let lines = |texts: &[&str]| -> Vec<Line<'static>> {
+        texts.iter().flat_map(|text| wrapped(text, width, style)).collect()
+    };
+    let whole = lines(&[&headline, &evidence]);
+    if whole.len() <= rows {
+        return whole;
+    }
+    let short = format!("{headline}: {brief}");
+    let in_lines = lines(&[&short]);
+    match rows {
+        0 => Vec::new(),
+        _ if in_lines.len() <= rows => in_lines,
+        _ => vec![Line::styled(truncate_width(&short, width), style)],
+    }
 }

@@ -187,6 +187,34 @@ fn the_keys_of_panels_show_the_panel_they_focus() {
 }
 
 #[test]
+fn the_cursor_reads_the_training_loss_at_every_size() {
+    for (lang, _) in LANGUAGES {
+        for state in [training(lang), ended(lang)] {
+            for size in SMALL.into_iter().chain([(56, 12), (59, 24), (60, 15)]) {
+                for panel in [Panel::Loss, Panel::Accuracy, Panel::GradNorm] {
+                    let mut state = state.clone();
+                    state.panels.focus = panel;
+                    screen(&mut state, size, all_colors());
+                    let key = KeyEvent::new(KeyCode::Left, KeyModifiers::NONE);
+                    let moved = message(&state, key).expect("a key of charts");
+                    update(&mut state, moved);
+                    let step = state.charts.cursor.expect("the cursor is placed");
+                    let curve = match panel {
+                        Panel::Accuracy => &state.history.eval_accuracy,
+                        Panel::GradNorm => &state.history.grad_norm,
+                        _ => &state.history.loss,
+                    };
+                    let (_, raw, _) = curve.at(step).expect("a value at the cursor");
+                    let value = curves::short_number(raw);
+                    let shown = text(&screen(&mut state, size, all_colors()));
+                    assert!(shown.contains(&value), "{value} of {panel:?} at {size:?}:\n{shown}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_chosen_word_is_readable_on_a_small_screen() {
     let mut state = super::attribution::tests::answered(Lang::Korean);
     update(&mut state, Message::Action(Action::Words(WordsAction::Choose(2))));

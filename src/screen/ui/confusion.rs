@@ -1,6 +1,8 @@
 //! The confusion matrix of the latest evaluation: the count of each cell, its percentage of the true
-//! class, and a background by that percentage. A larger panel has larger cells, and the scores of each
-//! class beside and below them.
+//! class, and a background by that percentage. A larger panel has larger cells, the scores of each class
+//! beside and below them, and the cells of the epochs.
+
+mod by_epoch;
 
 use super::theme::Theme;
 use super::widgets::draw_hint;
@@ -10,7 +12,7 @@ use crate::screen::app::State;
 use crate::screen::app::panels::Panel;
 use crate::screen::lang::Lang;
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
@@ -33,6 +35,10 @@ const SCORES: usize = 3;
 /// The most columns of the names of the true classes, where there is room.
 const MAX_NAME: usize = 20;
 
+/// The fewest rows of a cell above a table of the epochs, and the rows around the cells.
+const LARGE_CELL: usize = 5;
+const ROWS_AROUND: usize = 3;
+
 /// The columns from which a cell says what its percentages are of.
 const NAMED_CELL: usize = 24;
 
@@ -53,7 +59,21 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     }
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
     let chosen = state.mistakes.cell.filter(|_| state.panels.focus == Panel::Confusion);
-    draw_matrix(frame, inner, &evaluated.metrics.eval_confusion, chosen, labels, state.lang, theme);
+    let matrix_rows = LARGE_CELL * labels.len() + ROWS_AROUND;
+    let size = (usize::from(inner.width), usize::from(inner.height).saturating_sub(matrix_rows));
+    let by_epoch = by_epoch::lines(state, labels, size, theme);
+    let rows = [Constraint::Fill(1), Constraint::Length(by_epoch.len() as u16)];
+    let [matrix, below] = Layout::vertical(rows).areas(inner);
+    draw_matrix(
+        frame,
+        matrix,
+        &evaluated.metrics.eval_confusion,
+        chosen,
+        labels,
+        state.lang,
+        theme,
+    );
+    frame.render_widget(Paragraph::new(by_epoch), below);
 }
 
 /// The columns and rows of the parts of a matrix.

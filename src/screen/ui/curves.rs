@@ -19,6 +19,7 @@ use legend::{cursor_lines, legend};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
+use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph};
 
 /// A curve and how a chart shows it.
@@ -128,6 +129,16 @@ pub fn draw(
     for (spec, area) in shown.iter().zip(areas.iter()) {
         draw_chart(frame, *area, panel, std::slice::from_ref(spec), state, theme, layout);
     }
+}
+
+/// The values of a panel's curves at the cursor in a line, for a screen without room for its chart.
+pub(super) fn cursor_reading(
+    panel: Panel,
+    at: (&State, f64),
+    width: usize,
+    theme: Theme,
+) -> Vec<Line<'static>> {
+    cursor_lines(panel, &curves_of(panel, at.0, theme), at, (width, 1), theme)
 }
 
 fn placeholder(panel: Panel, state: &State) -> &'static str {

@@ -91,13 +91,15 @@ fn lines(state: &State, search: &str, width: usize, theme: Theme) -> Vec<Line<'s
             });
             let keys: Vec<Line> =
                 bindings.flat_map(|binding| key_lines(binding, columns, lang, theme)).collect();
-            push_group(&mut of_page, lang.tr(context.title()), keys, theme);
+            // The heading of the page stands for a group of the same name.
+            let title = Some(context.title()).filter(|title| *title != page);
+            push_group(&mut of_page, title.map(|title| lang.tr(title)), keys, theme);
             if context == KeyContext::Panels {
                 let panels = Panel::ALL.into_iter();
                 let panels = panels.filter(|panel| matches_panel(*panel, lang, search));
                 let panels = panels.flat_map(|panel| panel_lines(panel, columns, lang, theme));
                 let title = lang.tr("Train: a panel by its name");
-                push_group(&mut of_page, title, panels.collect(), theme);
+                push_group(&mut of_page, Some(title), panels.collect(), theme);
             }
         }
         if !of_page.is_empty() {
@@ -111,15 +113,15 @@ fn lines(state: &State, search: &str, width: usize, theme: Theme) -> Vec<Line<'s
     lines
 }
 
-/// Adds lines below a heading, if there are any.
+/// Adds lines below a heading, if it has one, if there are any lines.
 fn push_group(
     lines: &mut Vec<Line<'static>>,
-    title: &str,
+    title: Option<&str>,
     of_group: Vec<Line<'static>>,
     theme: Theme,
 ) {
     if !of_group.is_empty() {
-        lines.push(Line::styled(format!(" {title}"), theme.dim()));
+        lines.extend(title.map(|title| Line::styled(format!(" {title}"), theme.dim())));
         lines.extend(of_group);
     }
 }

@@ -13,6 +13,7 @@ use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
+use unicode_width::UnicodeWidthStr;
 
 /// The columns of the name of a class in the title.
 const CLASS: usize = 20;
@@ -28,11 +29,15 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
         return draw_centered_hint(frame, inner, &hint, theme);
     }
     let lang = state.lang;
-    let block = titled_block(theme, title(state)).border_style(theme.focus());
+    let counts = counts(mistakes, lang);
+    let beside = if mistakes.slices { 0 } else { counts.width() };
+    let around = if theme.is_frameless() { 1 } else { 6 };
+    let room = usize::from(area.width).saturating_sub(around + beside);
+    let block = titled_block(theme, title(state, room)).border_style(theme.focus());
     if mistakes.slices {
         return slice_table::draw(frame, area, block, state, theme);
     }
-    let block = block.title(border_note(counts(mistakes, lang), theme));
+    let block = block.title(border_note(counts, theme));
     let detail = match (area.height, theme.is_frameless()) {
         (0..9, true) => 0,
         (_, true) => 3,
@@ -70,8 +75,9 @@ fn hint(state: &State) -> Option<String> {
     })
 }
 
-/// The kind of reviews or the cell of the confusion matrix, the evaluation and the order.
-fn title(state: &State) -> String {
+/// The kind of reviews or the cell of the confusion matrix, the evaluation and the order, in so many
+/// columns: where there are too few, the step is left out first, then the order.
+fn title(state: &State, columns: usize) -> String {
     let (mistakes, lang) = (&state.mistakes, state.lang);
     let (kind, cell) = (mistakes.filter.kind, mistakes.filter.cell);
     let mut parts = Vec::new();
@@ -85,6 +91,7 @@ fn title(state: &State) -> String {
         let text = "label {0}, predicted {1}";
         parts.push(lang.tr_with(text, &[&name(truth), &name(predicted)]));
     }
+    let what = parts.len();
     if let Some(shown) = mistakes.evaluation() {
         parts.push(lang.tr_with("step {0}", &[&shown.step]));
     }
@@ -92,7 +99,10 @@ fn title(state: &State) -> String {
         let reversed = if mistakes.is_reversed { lang.tr(", reversed") } else { "" };
         parts.push(lang.tr(mistakes.order.title()).to_owned() + reversed);
     }
-    parts.join(" · ")
+    while parts.len() > what && parts.join(" · ").width() > columns {
+        parts.remove(what);
+    }
+    truncate_width(&parts.join(" · "), columns)
 }
 
 /// How many reviews are shown, of all.

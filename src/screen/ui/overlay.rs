@@ -160,7 +160,7 @@ fn draw_delete(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
         inside => text.push(lang.tr_with("{0} more runs are inside it.", &[&inside])),
     }
     text.push(lang.tr("Its space is free once you remove it there.").to_owned());
-    let title = lang.tr("delete?");
+    let title = lang.tr("to the trash?");
     draw_question(frame, area, title, &text, KeyContext::ConfirmDelete, state, theme);
 }
 

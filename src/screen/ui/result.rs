@@ -21,19 +21,24 @@ const NAME: usize = 10;
 /// What is between the facts of a line.
 const SEPARATOR: &str = " · ";
 
-/// The most lines of the verdict.
+/// The most lines of the verdict, and of a command.
 const VERDICT_LINES: usize = 3;
+const COMMAND_LINES: usize = 3;
 
 /// The rows that all of the card needs in so many columns, with its border.
 pub(super) fn height(card: &ResultCard, width: u16) -> u16 {
     (card.facts.len() + card.commands.len()).min(8) as u16 + 2 + more_lines(card, width)
 }
 
-/// The rows that the verdict needs beside its first one in so many columns, with the border.
+/// The rows that the verdict and the first command need beside their first ones in so many columns, with
+/// the border.
 pub(super) fn more_lines(card: &ResultCard, width: u16) -> u16 {
     let width = usize::from(width.saturating_sub(2));
     let verdict = card.facts.iter().find(|fact| fact.name == VERDICT);
-    verdict.map_or(0, |fact| fact_height(&[fact], width) as u16 - 1)
+    let verdict = verdict.map_or(0, |fact| fact_height(&[fact], width) - 1);
+    let command = card.commands.first().map(command_words);
+    let command = command.map_or(0, |words| command_texts(&words, width).len() - 1);
+    (verdict + command) as u16
 }
 
 /// The name of the fact that may have several lines.
@@ -69,37 +74,50 @@ pub(super) fn draw(
 }
 
 /// The card in at most `rows` lines, of which the last one is a command. Where there are too few, lines
-/// are joined and abbreviated; the verdict is the first to be left out.
+/// are joined and abbreviated, then the verdict has one line and then the command; the verdict is the
+/// first to be left out.
 pub(super) fn lines(
     card: &ResultCard,
     (width, rows): (usize, usize),
     lang: Lang,
     theme: Theme,
 ) -> Vec<Line<'static>> {
-    let least_commands = card.commands.len().min(1);
-    let joined = JOINED.iter().map(|joined| rows_of(card, joined));
-    let without_verdict = rows_of(card, JOINED[JOINED.len() - 1]).into_iter();
-    let without_verdict: Vec<Row> =
-        without_verdict.filter(|row| row.iter().all(|fact| fact.name != VERDICT)).collect();
-    let all: Vec<Vec<Row>> = joined.chain([without_verdict.clone()]).collect();
-    let lines_of = |facts: &[Row]| facts.iter().map(|row| fact_height(row, width)).sum::<usize>();
-    let whole = all[..JOINED.len() - 1].iter().find(|all| lines_of(all) + least_commands <= rows);
-    let is_whole = whole.is_some();
-    let fitting = all.iter().find(|facts| facts.len() + least_commands <= rows);
-    let facts = whole.or(fitting).unwrap_or(&without_verdict);
-    let used = if is_whole { lines_of(facts) } else { facts.len() };
-    let commands = rows.saturating_sub(used).max(least_commands.min(rows / 2));
+    let commands: Vec<Vec<Line>> =
+        card.commands.iter().map(|command| command_lines(command, width, lang, theme)).collect();
+    let most = commands.first().map_or(0, Vec::len);
+    let joined: Vec<Vec<Row>> = JOINED.iter().map(|joined| rows_of(card, joined)).collect();
+    let mut without_verdict = rows_of(card, JOINED[JOINED.len() - 1]);
+    without_verdict.retain(|row| row.iter().all(|fact| fact.name != VERDICT));
+    let one_line = |command: usize| joined.iter().map(move |facts| (facts, false, command));
+    let mut choices = joined[..JOINED.len() - 1]
+        .iter()
+        .map(|facts| (facts, true, most))
+        .chain(one_line(most))
+        .chain(one_line(most.min(1)))
+        .chain([(&without_verdict, false, most), (&without_verdict, false, most.min(1))]);
+    let lines_of = |facts: &[Row], is_wrapped: bool| match is_wrapped {
+        true => facts.iter().map(|row| fact_height(row, width)).sum::<usize>(),
+        false => facts.len(),
+    };
+    let chosen = choices.find(|(facts, wrap, command)| lines_of(facts, *wrap) + command <= rows);
+    let (facts, is_wrapped, command) =
+        chosen.unwrap_or((&without_verdict, false, most.min(rows / 2).min(1)));
     let mut lines: Vec<Line> = Vec::new();
-    for row in facts.iter().take(rows.saturating_sub(commands.min(least_commands))) {
+    for row in facts.iter().take(rows.saturating_sub(command)) {
         match row[..] {
-            [fact] if is_whole && fact_height(row, width) > 1 => {
+            [fact] if is_wrapped && fact_height(row, width) > 1 => {
                 lines.extend(wrapped_fact(fact, width, lang, theme));
             }
             _ => lines.push(fact_line(row, width, lang, theme)),
         }
     }
-    for command in card.commands.iter().take(commands) {
-        lines.push(command_line(command, width, lang, theme));
+    for (index, (wrapped, of)) in commands.into_iter().zip(&card.commands).enumerate() {
+        let left = rows.saturating_sub(lines.len());
+        if wrapped.len() <= left && (index > 0 || command == wrapped.len()) {
+            lines.extend(wrapped);
+        } else if left > 0 && command > 0 {
+            lines.push(command_line(of, width, lang, theme));
+        }
     }
     lines
 }
@@ -169,14 +187,61 @@ fn level_style(level: Level, theme: Theme) -> Style {
     }
 }
 
-/// A command with the program's usual name.
+/// The words of a command with the program's usual name, as a shell takes them.
+fn command_words(command: &NextCommand) -> Vec<String> {
+    let words = command.arguments.iter().map(|word| shell_word(word));
+    std::iter::once("nsmc-tui".to_owned()).chain(words).collect()
+}
+
+/// A command in one line, cut if it is too long.
 fn command_line(command: &NextCommand, width: usize, lang: Lang, theme: Theme) -> Line<'static> {
-    let words = std::iter::once("nsmc-tui".to_owned())
-        .chain(command.arguments.iter().map(|word| shell_word(word)));
-    let text = words.collect::<Vec<_>>().join(" ");
-    let name = align_left(lang.tr("next"), NAME);
-    let text = truncate_width(&text, width.saturating_sub(NAME));
-    Line::from(vec![Span::styled(name, theme.dim()), Span::styled(text, theme.strong())])
+    let text = command_words(command).join(" ");
+    named_command("next", &truncate_width(&text, width.saturating_sub(NAME)), lang, theme)
+}
+
+/// A command in as many lines as it needs.
+fn command_lines(
+    command: &NextCommand,
+    width: usize,
+    lang: Lang,
+    theme: Theme,
+) -> Vec<Line<'static>> {
+    let names = std::iter::once("next").chain(std::iter::repeat(""));
+    let texts = command_texts(&command_words(command), width);
+    texts.iter().zip(names).map(|(text, name)| named_command(name, text, lang, theme)).collect()
+}
+
+/// The lines of a command, which a shell takes as one; a single line that is cut if they were more than
+/// [`COMMAND_LINES`] or if a word is too long for a line.
+fn command_texts(words: &[String], width: usize) -> Vec<String> {
+    const CONTINUED: &str = " \\";
+    let available = width.saturating_sub(NAME);
+    let mut lines: Vec<String> = Vec::new();
+    for (index, word) in words.iter().enumerate() {
+        let end = if index + 1 == words.len() { 0 } else { CONTINUED.width() };
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() + end <= available => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            line => {
+                if let Some(line) = line {
+                    line.push_str(CONTINUED);
+                }
+                lines.push(word.clone());
+            }
+        }
+    }
+    if lines.len() > COMMAND_LINES || lines.iter().any(|line| line.width() > available) {
+        return vec![truncate_width(&words.join(" "), available)];
+    }
+    lines
+}
+
+fn named_command(name: &str, text: &str, lang: Lang, theme: Theme) -> Line<'static> {
+    let name = if name.is_empty() { name } else { lang.tr(name) };
+    let name = Span::styled(align_left(name, NAME), theme.dim());
+    Line::from(vec![name, Span::styled(text.to_owned(), theme.strong())])
 }
 
 #[cfg(test)]
@@ -213,6 +278,41 @@ mod tests {
                 let is_shown = all.contains(lang.tr("verdict"));
                 assert_eq!(is_shown, has_verdict && rows > 2, "{width} x {rows}: {all}");
             }
+        }
+    }
+
+    #[test]
+    fn a_command_that_is_too_long_for_a_line_is_continued_as_in_a_shell() {
+        let words =
+            ["nsmc-tui", "predict", "--model-name-or-path", "/data/runs/1", "'정말 재미있다'"];
+        let words = words.map(str::to_owned);
+        for width in 44..100 {
+            let texts = command_texts(&words, width);
+            let typed = texts.join("\n");
+            assert_eq!(
+                shlex::split(&typed.replace("\\\n", " ")),
+                shlex::split(&words.join(" ")),
+                "{typed}"
+            );
+            assert!(texts.iter().all(|text| text.width() + NAME <= width), "{width}: {texts:?}");
+            assert_eq!(texts.len() > 1, words.join(" ").width() + NAME > width, "{texts:?}");
+        }
+        assert_eq!(command_texts(&words, 30).len(), 1, "a word is too long");
+    }
+
+    #[test]
+    fn a_command_is_whole_before_the_verdict_has_more_lines() {
+        let mut card = ended(Lang::English);
+        card.commands[0].arguments =
+            ["predict", "--model-name-or-path", "/data/runs/1", "재미있다"]
+                .map(str::to_owned)
+                .to_vec();
+        for (width, rows) in [(58, 4), (58, 5), (45, 5), (78, 4)] {
+            let lines = lines(&card, (width, rows), Lang::English, Theme::new(true));
+            let text: Vec<String> = lines.iter().map(Line::to_string).collect();
+            assert!(lines.len() <= rows, "{text:?}");
+            assert!(text.iter().any(|line| line.trim_end().ends_with("재미있다'")), "{text:?}");
+            assert!(text.iter().any(|line| line.starts_with("verdict")), "{text:?}");
         }
     }
 

@@ -36,7 +36,7 @@ const GPU_NAME: usize = 16;
 /// What a history shows of its series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shown {
-    /// The latest values, one a cell.
+    /// The latest values, one a cell, or several cells wide while there are few.
     Latest,
     /// All of a recorded run, in as many cells as there are.
     Whole,
@@ -48,7 +48,9 @@ impl Shown {
         let points = series.points();
         let count = points.len();
         if self == Self::Latest || count == 0 {
-            return points[count.saturating_sub(width)..].iter().map(|point| point.1).collect();
+            let cells = cells_of_a_point(count, width);
+            let shown = &points[count.saturating_sub(width / cells)..];
+            return shown.iter().flat_map(|point| std::iter::repeat_n(point.1, cells)).collect();
         }
         let cell = |cell: usize| {
             let from = cell * count / width;
@@ -58,6 +60,14 @@ impl Shown {
         };
         (0..width).map(cell).collect()
     }
+}
+
+/// The points that a history shows at least, if it has fewer than cells.
+const MIN_POINTS: usize = 30;
+
+/// The cells of a point of a history in `width` cells.
+fn cells_of_a_point(count: usize, width: usize) -> usize {
+    (width / count.max(MIN_POINTS)).max(1)
 }
 
 /// The unit and the limit of a history.

@@ -1,7 +1,7 @@
 //! The event that a command to a run took effect.
 
 use crate::core::number;
-use crate::core::text::interpolate;
+use crate::core::text::{clock, interpolate};
 use serde::{Deserialize, Serialize};
 
 /// A command took effect between two steps. In journals this is the event `steered`.
@@ -68,7 +68,7 @@ impl CommandEffect {
         match self {
             Self::Paused => ("paused", none()),
             Self::Resumed { seconds } => {
-                ("resumed after {0} s", [format!("{seconds:.0}"), String::new()])
+                ("resumed after a pause of {0}", [clock(seconds), String::new()])
             }
             Self::CheckpointRequested => ("checkpoint requested", none()),
             Self::EvaluationRequested => ("evaluation requested", none()),

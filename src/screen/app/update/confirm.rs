@@ -25,6 +25,11 @@ pub(super) fn inform(state: &mut State, text: &str) {
 pub(super) fn requested(state: &mut State, command: &Command) {
     let lang = state.lang;
     let text = match command {
+        // A replay waits at once, and reports no more.
+        Command::Pause if state.replay.is_some() => {
+            lang.tr("the replay is paused; Space resumes it").to_owned()
+        }
+        Command::Resume if state.replay.is_some() => lang.tr("the replay goes on").to_owned(),
         Command::Pause => lang.tr("pausing after this step").to_owned(),
         Command::Resume => lang.tr("resuming").to_owned(),
         Command::SaveCheckpoint => lang.tr("checkpoint requested").to_owned(),
@@ -126,6 +131,11 @@ pub(super) fn chart(state: &mut State, action: ChartAction) {
             lang.tr_with(text, &[&lang.tr(panel.title())])
         }
         ChartAction::AdjustSmoothing(_) => lang.tr_with("smooth {0}", &[&state.smoothing]),
+        ChartAction::ZoomOut | ChartAction::Pan(_) | ChartAction::ResetZoom
+            if state.charts.window.is_none() =>
+        {
+            lang.tr("all steps are shown").to_owned()
+        }
         ChartAction::Follow => {
             let text = if state.charts.follow { "following" } else { "not following" };
             lang.tr(text).to_owned()
@@ -144,6 +154,12 @@ pub(super) fn panel(state: &mut State, action: PanelAction, panel: Panel) {
         }
         PanelAction::Hide => lang.tr("the last panel cannot be hidden").to_owned(),
         PanelAction::ShowAll => lang.tr("all panels are shown").to_owned(),
+        PanelAction::Move(_) => {
+            let shown = state.panels.shown();
+            let place = shown.iter().position(|shown| *shown == panel).unwrap_or(0) + 1;
+            let text = "{0}: panel {1} of {2}";
+            lang.tr_with(text, &[&lang.tr(panel.title()), &place, &shown.len()])
+        }
         PanelAction::Columns => match state.panels.columns {
             Some(columns) => lang.tr_with("columns: at most {0}", &[&columns]),
             None => lang.tr("columns: as many as fit").to_owned(),

@@ -91,8 +91,7 @@ fn push_event(state: &mut State, event: TrainEvent) {
     if let Some(replay) = &mut state.replay {
         replay.push_event(&event, state.now);
     }
-    let elapsed = state.elapsed();
-    state.log.push_event(&event, elapsed, state.lang);
+    log_event(state, &event);
     if let TrainEvent::CommandApplied(applied) = &event {
         run_control::applied(state, applied);
     }
@@ -105,10 +104,17 @@ fn push_recorded(state: &mut State, event: TrainEvent) {
     if let TrainEvent::System(measured) = event {
         return state.system.push(measured.into());
     }
-    let latest = state.step.as_ref().map_or(0.0, |step| step.elapsed);
-    let elapsed = event.elapsed().unwrap_or(latest);
-    state.log.push_event(&event, elapsed, state.lang);
+    log_event(state, &event);
     apply_event(state, event);
+}
+
+/// Logs an event at its time. One without a time has that of the event before it, so that a run and its
+/// recording have the same log.
+fn log_event(state: &mut State, event: &TrainEvent) {
+    if let Some(elapsed) = event.elapsed().filter(|elapsed| elapsed.is_finite()) {
+        state.event_time = state.event_time.max(elapsed);
+    }
+    state.log.push_event(event, state.event_time, state.lang);
 }
 
 /// Applies an event to everything but the log.

@@ -160,7 +160,7 @@ pub(super) const BINDINGS: &[Binding] = {
             &[char('y')],
             Action::Runs(RunsAction::ConfirmDelete),
             "Move it to the folder .trash",
-            Some("delete"),
+            Some("trash"),
         ),
         binding(
             ConfirmDelete,

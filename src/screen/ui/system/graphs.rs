@@ -1,7 +1,8 @@
 //! The histories of an enlarged panel, as graphs with a scale and a time axis.
 
-use super::{MetricHistory, MetricRow, Scale, Shown};
-use crate::run::metric_series::ticks::{Tick, Unit, clock, linear, round_bounds};
+use super::{MetricHistory, MetricRow, Scale, Shown, cells_of_a_point};
+use crate::core::text::clock;
+use crate::run::metric_series::ticks::{Tick, Unit, linear, round_bounds};
 use crate::screen::lang::Lang;
 use crate::screen::ui::theme::Theme;
 use crate::screen::ui::widgets::area_graph;
@@ -134,9 +135,10 @@ fn graph<'a>(
 fn times_ago(points: &[(f64, f64)], cells: usize, lang: Lang) -> Vec<Label> {
     let now = lang.tr("now");
     let mut labels = vec![(cells.saturating_sub(now.width()), now.to_owned())];
-    let shown = &points[points.len().saturating_sub(cells)..];
+    let of_a_point = cells_of_a_point(points.len(), cells);
+    let shown = &points[points.len().saturating_sub(cells / of_a_point)..];
     let (Some(first), Some(last)) = (shown.first(), shown.last()) else { return labels };
-    let interval = (last.0 - first.0) / (shown.len() - 1).max(1) as f64;
+    let interval = (last.0 - first.0) / ((shown.len() - 1).max(1) * of_a_point) as f64;
     if interval <= 0.0 {
         return labels;
     }
@@ -199,6 +201,18 @@ mod tests {
             Shown::Whole => times_of_run(points, cells),
         };
         in_one_line(labels, cells)
+    }
+
+    #[test]
+    fn few_points_fill_half_of_the_axis_and_keep_their_times() {
+        let points: Vec<(f64, f64)> = (0..20).map(|at| (f64::from(at) * 2.0, 0.5)).collect();
+        // Four cells a point: half a second a cell.
+        let ago = axis(&points, 120, Shown::Latest);
+        assert_eq!(ago.find("0:20 ago"), Some(120 - 1 - 40 - 4), "{ago}");
+        for count in [1, 20, 30, 59, 60, 119, 120, 500] {
+            let cells = cells_of_a_point(count, 120);
+            assert!(cells * count.min(120 / cells) >= 60 || count < 15, "{count}");
+        }
     }
 
     #[test]
