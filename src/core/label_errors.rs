@@ -39,6 +39,36 @@ pub fn suspected(
     labels.iter().enumerate().map(likely).collect()
 }
 
+/// The share of right answers from which a model is more likely right about a text than its label.
+const RELIABLE: f64 = 0.95;
+
+/// The lowest confidence such that of the answers with at least this confidence, 95 % agree with the labels;
+/// infinite if there is none. Where a model is wrong more often, its doubt says little about a label.
+/// `probability` is as in [`suspected`].
+pub fn reliable_confidence(
+    labels: &[u32],
+    classes: usize,
+    probability: impl Fn(usize, usize) -> f64,
+) -> f64 {
+    let answer = |(example, &label): (usize, &u32)| {
+        let all = (0..classes).map(|class| (probability(example, class), class));
+        let (confidence, class) = all.max_by(|one, other| one.0.total_cmp(&other.0))?;
+        Some((confidence, class == label as usize))
+    };
+    let mut answers: Vec<(f64, bool)> = labels.iter().enumerate().filter_map(answer).collect();
+    answers.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let (mut lowest, mut right) = (f64::INFINITY, 0);
+    for (index, (confidence, is_right)) in answers.iter().enumerate() {
+        right += usize::from(*is_right);
+        // Answers of the same confidence count together.
+        let is_last = answers.get(index + 1).is_none_or(|next| next.0 < *confidence);
+        if is_last && right as f64 >= RELIABLE * (index + 1) as f64 {
+            lowest = *confidence;
+        }
+    }
+    lowest
+}
+
 /// Leaves out the suspicions that any of the `others` does not share: those of a single evaluation each.
 /// A model that doubts a label at one evaluation and not at the next one is unsure of it.
 pub fn shared_by_all(
@@ -134,6 +164,25 @@ mod tests {
             _ => 1.0 - unsure[example],
         };
         assert_eq!(suspected(&labels, 2, probability), [None; 6]);
+    }
+
+    #[test]
+    fn a_doubt_counts_where_the_answers_are_reliable() {
+        // 40 sure answers of which one is wrong, and 20 unsure ones of which half are.
+        let labels: Vec<u32> =
+            (0..60).map(|at| u32::from(at == 5 || (at > 40 && at % 2 == 0))).collect();
+        let of_class_0 = |at: usize| if at < 40 { 0.95 } else { 0.6 };
+        let probability = |at: usize, class: usize| match class {
+            0 => of_class_0(at),
+            _ => 1.0 - of_class_0(at),
+        };
+        assert_eq!(reliable_confidence(&labels, 2, probability), 0.95);
+        assert_eq!(reliable_confidence(&labels[..40], 2, |_, _| 0.5), f64::INFINITY);
+        assert_eq!(
+            reliable_confidence(&[0, 0, 1], 2, |_, class| 0.9 - 0.8 * class as f64),
+            f64::INFINITY
+        );
+        assert_eq!(reliable_confidence(&[], 2, |_, _| 0.5), f64::INFINITY);
     }
 
     #[test]

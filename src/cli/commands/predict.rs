@@ -12,7 +12,7 @@ use crate::core::attribution::{Attribution, ExplainMethod};
 use crate::core::data::kept_columns::KeptColumns;
 use crate::core::data::table::DataRow;
 use crate::core::predict::{PAIR_SEPARATOR, Prediction, TextInput};
-use crate::core::text::{sanitize_for_terminal, to_json, truncate_width};
+use crate::core::text::{display_path, sanitize_for_terminal, to_json, truncate_width};
 use crate::run::check_not_read;
 use crate::run::worker::asked_model::AskedModels;
 use anyhow::Context;
@@ -50,15 +50,20 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCod
         None if flags.json => Ok(writeln!(out, "{}", answered.to_json()?)?),
         None => answered.write_lines(out),
     };
+    let mut count = 0;
     match &flags.input_file {
-        Some(file) => file::classify(file, flags, &mut models, &mut write)?,
+        Some(file) => count = file::classify(file, flags, &mut models, &mut write)?,
         None => each_text(&flags.texts, |texts| {
+            count += texts.len();
             classify(texts, flags.explain, &mut models, &mut write)
         })?,
     }
     out.flush()?;
     if let Some(output) = output {
+        let path = display_path(output.path());
         output.publish()?;
+        let text = "{0}: the predictions of {1} texts are written";
+        print_to_stderr(flags.display.lang().tr_with(text, &[&path, &count]));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use crate::run::options::{Given, option_group};
 use crate::screen::display::{
     ColorChoice, DisplayOptions, GlyphChoice, LanguageChoice, Markers, NotifyChoice, ThemeChoice,
 };
+use crate::screen::lang::Lang;
 use clap::Args;
 
 option_group! {
@@ -90,5 +91,10 @@ impl DisplayFlags {
     /// The options, with defaults for those that are not given.
     pub fn options(&self) -> DisplayOptions {
         GivenDisplay::from(self.clone()).into()
+    }
+
+    /// The language, of the flag or else of the locale.
+    pub fn lang(&self) -> Lang {
+        Lang::detect(self.options().language, |name| std::env::var(name).ok())
     }
 }

@@ -10,7 +10,7 @@ mod rate;
 mod text;
 
 use super::event::Evaluated;
-use answers::{Answers, MissedClass};
+use answers::{Answers, MissedClass, OneAnswer};
 use losses::TrainLosses;
 pub use text::VerdictText;
 
@@ -72,6 +72,14 @@ pub enum Verdict {
         is_eval: bool,
         /// The loss before and now.
         loss: [f64; 2],
+    },
+    /// Nearly all answers are the same class, though not all labels are: it is early, or nothing is
+    /// learned.
+    OneAnswer {
+        /// The class.
+        class: usize,
+        /// The numbers of these answers, of the labels of this class, and of all evaluation samples.
+        counts: [u64; 3],
     },
     /// None of these: there is one evaluation, or chance may explain the differences.
     Unclear {
@@ -211,6 +219,7 @@ impl RunWatch {
             .or_else(|| self.at_chance().map(Verdict::NothingLearned))
             .or_else(|| self.plateau())
             .or_else(|| self.improving())
+            .or_else(|| self.one_answer())
             .or_else(|| self.unclear())
     }
 
@@ -251,6 +260,11 @@ impl RunWatch {
     fn imbalance(&self) -> Option<Verdict> {
         let MissedClass { class, support, found, total } = self.answers?.missed?;
         Some(Verdict::Imbalance { class, support, found, total })
+    }
+
+    fn one_answer(&self) -> Option<Verdict> {
+        let OneAnswer { class, counts } = self.answers?.one_answer?;
+        Some(Verdict::OneAnswer { class, counts })
     }
 
     /// The evaluations before the recent ones, and those: the evaluations of the last fifth of the

@@ -161,6 +161,20 @@ fn a_rare_class_that_is_not_found_is_an_imbalance() {
     }
 }
 
+#[test]
+fn one_answer_to_all_is_said_before_it_is_known_why() {
+    let labels = ["negative", "positive"].map(str::to_owned);
+    let early = |counts| with_answers(losses(30, RATE, |_| 0.69), 30, 0.69, counts);
+    let verdict = early([[0, 102], [1, 97]]).verdict().expect("a verdict");
+    let line = "199 of 200 answers are positive, as are 98 of the labels";
+    assert_eq!(verdict.line(&labels), format!("one answer to nearly all texts: {line}"));
+    assert!(!verdict.is_problem(), "the run has only begun");
+    for counts in [[[30, 72], [20, 78]], [[0, 0], [0, 200]]] {
+        let verdict = early(counts).verdict();
+        assert!(!matches!(verdict, Some(Verdict::OneAnswer { .. })), "{counts:?}: {verdict:?}");
+    }
+}
+
 /// A run whose latest evaluation has these counts `[true class][predicted class]`.
 fn with_answers(mut run: RunWatch, step: u64, loss: f64, counts: [[u64; 2]; 2]) -> RunWatch {
     let right = (counts[0][0] + counts[1][1]) as f64;

@@ -112,7 +112,7 @@ fn a_cell_of_the_confusion_matrix_opens_its_reviews() {
     press(&mut state, KeyCode::Left);
     assert_eq!((state.mistakes.cell, state.charts.cursor), (Some((0, 0)), None));
     press(&mut state, KeyCode::Enter);
-    assert_eq!((state.page, state.mistakes.shown().len()), (Page::Mistakes, 8));
+    assert_eq!((state.page, state.mistakes.shown().len()), (Page::Mistakes, 22));
     state.page = Page::Train;
     press(&mut state, KeyCode::Char('z'));
     assert!(state.panels.maximized, "the panel can still be maximized");

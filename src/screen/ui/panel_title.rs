@@ -1,8 +1,12 @@
 //! The texts in a panel's border.
 
+use crate::core::text::truncate_width;
 use crate::screen::app::State;
 use crate::screen::app::charts::YRange;
 use crate::screen::app::panels::Panel;
+
+/// The most columns of the name of a class.
+const CLASS: usize = 16;
 
 /// The title of a panel of the training page.
 pub fn panel_title(panel: Panel, state: &State) -> String {
@@ -10,7 +14,14 @@ pub fn panel_title(panel: Panel, state: &State) -> String {
         Panel::Accuracy if state.is_language_model() => "accuracy",
         panel => panel.title(),
     };
-    chart_title(name, panel, state)
+    let title = chart_title(name, panel, state);
+    let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
+    match (panel, labels) {
+        // Of two classes, the probability of the second one is drawn; else that of the answer.
+        (Panel::Probes, [_, second]) => format!("{title} · p({})", truncate_width(second, CLASS)),
+        (Panel::Probes, _) => format!("{title} · p({})", state.lang.tr("answer")),
+        _ => title,
+    }
 }
 
 /// A chart's title: its name and the options of its y axis, if any differ from the default.

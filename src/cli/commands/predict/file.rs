@@ -16,7 +16,7 @@ use std::path::Path;
 /// The texts that are classified at a time.
 const BATCH: usize = 32;
 
-/// Classifies the texts of a file in their order, and shows the progress.
+/// Classifies the texts of a file in their order, and shows the progress. Returns their number.
 ///
 /// # Errors
 /// If the file cannot be read, a row is not what the model reads, or a prediction cannot be written.
@@ -25,7 +25,7 @@ pub(super) fn classify(
     flags: &PredictFlags,
     models: &mut AskedModels,
     write: &mut WriteOne<'_>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<usize> {
     let columns = ColumnNames {
         text: flags.text_column_name.clone(),
         text_pair: flags.text_pair_column_name.clone(),
@@ -37,11 +37,13 @@ pub(super) fn classify(
     let quoting = flags.quoting.unwrap_or_default();
     let table = read_unlabelled(file, &columns, quoting, flags.skip_bad_rows)?;
     let shown = display_path(file);
+    let lang = flags.display.lang();
     for note in &table.notes {
-        print_to_stderr(format_args!("note: {note}"));
+        print_to_stderr(lang.tr_with("note: {0}", &[&lang.tr_filled(note)]));
     }
     if table.skipped > 0 {
-        print_to_stderr(format_args!("note: {shown}: {} bad rows were skipped", table.skipped));
+        let text = lang.tr_with("{0}: {1} bad rows were skipped", &[&shown, &table.skipped]);
+        print_to_stderr(lang.tr_with("note: {0}", &[&text]));
     }
     anyhow::ensure!(
         models.reads_pairs || !table.has_pairs(),
@@ -50,7 +52,7 @@ pub(super) fn classify(
         table.text_columns.join(" and ")
     );
     let mut unknown = UnknownTokens { unknown: 0, tokens: 0 };
-    let mut progress = ProgressLine::new(table.rows.len());
+    let mut progress = ProgressLine::new(table.rows.len(), lang);
     let mut done = 0;
     for rows in table.rows.chunks(BATCH) {
         let inputs = rows.iter().map(|row| input(row, models, &shown));
@@ -70,9 +72,9 @@ pub(super) fn classify(
     drop(progress);
     let texts = table.rows.iter().map(|row| row.text.as_str());
     if let Some(note) = models.first.tokenizer.note_on_texts(&shown, unknown, texts) {
-        print_to_stderr(format_args!("warning: {note}"));
+        print_to_stderr(lang.tr_with("warning: {0}", &[&lang.tr_filled(&note)]));
     }
-    Ok(())
+    Ok(done)
 }
 
 /// The text or the pair of texts in a row.

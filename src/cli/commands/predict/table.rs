@@ -133,6 +133,11 @@ impl PredictionFile {
         lines + &line(separator, &all)
     }
 
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Moves the complete file to its place.
     ///
     /// # Errors

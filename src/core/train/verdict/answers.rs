@@ -26,6 +26,15 @@ pub(super) struct MissedClass {
     pub total: u64,
 }
 
+/// A class that is nearly every answer, but not nearly every label.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct OneAnswer {
+    /// The class.
+    pub class: usize,
+    /// The numbers of these answers, of the labels of this class, and of all samples.
+    pub counts: [u64; 3],
+}
+
 /// The answers of an evaluation, reduced to what the rules need.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Answers {
@@ -37,6 +46,8 @@ pub(super) struct Answers {
     pub constant_accuracy: f64,
     /// A rare class that is mostly not found.
     pub missed: Option<MissedClass>,
+    /// A class that is nearly every answer.
+    pub one_answer: Option<OneAnswer>,
     total: u64,
     accuracy: f64,
     /// The fraction of the answers, from 0 to 1, that are the most frequent one.
@@ -55,6 +66,12 @@ impl Answers {
         let found = |class: usize| counts[class].get(class).copied().unwrap_or(0);
         let answered = |class: usize| counts.iter().filter_map(|row| row.get(class)).sum::<u64>();
         let classes = 0..counts.len();
+        let frequent = classes.clone().max_by_key(|class| answered(*class)).unwrap_or(0);
+        let one_answer =
+            OneAnswer { class: frequent, counts: [answered(frequent), support[frequent], total] };
+        let is_one_answer = total >= MIN_SAMPLES
+            && share(answered(frequent)) >= ONE_ANSWER
+            && share(support[frequent]) < ONE_ANSWER;
         let entropy = |count: &u64| {
             let share = share(*count);
             if share > 0.0 { -share * share.ln() } else { 0.0 }
@@ -64,9 +81,10 @@ impl Answers {
             constant_loss: support.iter().map(entropy).sum(),
             constant_accuracy: share(support.iter().copied().max().unwrap_or(0)),
             missed: missed_class(&support, total, found, answered),
+            one_answer: is_one_answer.then_some(one_answer),
             total,
             accuracy: share(classes.clone().map(found).sum()),
-            most_frequent: share(classes.map(answered).max().unwrap_or(0)),
+            most_frequent: share(answered(frequent)),
         })
     }
 

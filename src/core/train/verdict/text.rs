@@ -58,6 +58,7 @@ impl Verdict {
             Self::Plateau { since, .. } => ("plateau since step {0}", vec![since.to_string()]),
             Self::NothingLearned(_) => ("nothing learned so far", Vec::new()),
             Self::Improving { .. } => ("still improving", Vec::new()),
+            Self::OneAnswer { .. } => ("one answer to nearly all texts", Vec::new()),
             Self::Unclear { .. } => ("no clear trend", Vec::new()),
         };
         VerdictText { text, values }
@@ -110,6 +111,11 @@ impl Verdict {
             Self::Improving { is_eval: false, loss: losses } => {
                 ("average train loss {0} to {1}", losses.map(loss).to_vec())
             }
+            Self::OneAnswer { class, counts } => {
+                let name = labels.get(*class).cloned().unwrap_or_else(|| class.to_string());
+                let text = "{1} of {3} answers are {0}, as are {2} of the labels";
+                (text, std::iter::once(name).chain(counts.map(|count| count.to_string())).collect())
+            }
             Self::Unclear { loss: None, .. } => ("one evaluation shows none", Vec::new()),
             Self::Unclear { loss: Some(losses), margin } => (
                 "lowest eval loss {0}, now {1}; chance explains differences up to {2}",
@@ -136,6 +142,9 @@ impl Verdict {
             }
             Self::Unclear { loss: Some(losses), .. } => {
                 ("lowest eval loss {0}, now {1}", losses.map(loss).to_vec())
+            }
+            Self::OneAnswer { .. } => {
+                return VerdictText { text: "{1} of {3} are {0}", ..self.evidence(labels) };
             }
             Self::Plateau { .. } | Self::Improving { .. } | Self::Unclear { loss: None, .. } => {
                 return self.evidence(labels);

@@ -9,7 +9,9 @@ pub use files::{FileReport, FileTask, LoadedPredictions};
 pub use filter::{ReviewFilter, ReviewOrder, ShownReviews, UnknownFilter};
 
 use crate::core::data::slice_columns::SliceColumn;
-use crate::core::label_errors::{is_better_than_chance, shared_by_all, suspected};
+use crate::core::label_errors::{
+    is_better_than_chance, reliable_confidence, shared_by_all, suspected,
+};
 use crate::core::train::Outcomes;
 use crate::run::predictions::corrections::Corrections;
 use crate::run::predictions::slices::{Slice, slices};
@@ -263,8 +265,8 @@ impl Mistakes {
     }
 
     /// The class that each review likely has instead of its label: by the probabilities of all
-    /// evaluations together and by those of each one of their later half. `None` if the model is no better
-    /// than chance.
+    /// evaluations together and by those of each one of their later half, where the model is as sure as it
+    /// is with reliable answers. `None` if the model is no better than chance.
     fn find_suspected(&self) -> Option<Vec<Option<u32>>> {
         let classes = self.evaluation()?.outcomes.classes();
         let outcomes = |evaluation: &KeptEvaluation| evaluation.outcomes.classes() == classes;
@@ -287,7 +289,11 @@ impl Mistakes {
         if !is_better_than_chance(&labels, classes, probability) {
             return None;
         }
-        let together = suspected(&labels, classes, probability);
+        let mut together = suspected(&labels, classes, probability);
+        let reliable = reliable_confidence(&labels, classes, probability);
+        for (review, found) in together.iter_mut().enumerate() {
+            found.take_if(|class| probability(review, *class as usize) < reliable);
+        }
         // Early evaluations say little.
         let later = evaluations[evaluations.len() / 2..].iter();
         let each = later.map(|one| {

@@ -5,7 +5,7 @@ use crate::core::data::slice_columns::SliceColumn;
 use crate::run::predictions::ReviewSlices;
 use crate::run::predictions::slices::LengthBand;
 
-/// 18 reviews and two evaluations, after steps 63 and 126. After the second one, reviews 1, 3 and 5
+/// 46 reviews and two evaluations, after steps 63 and 126. After the second one, reviews 1, 3 and 5
 /// are misclassified, and the label of review 3 is likely wrong. Those after the sixth one are always
 /// classified correctly.
 pub(crate) fn predictions() -> Predictions {
@@ -29,9 +29,9 @@ pub(crate) fn predictions() -> Predictions {
         0 => review(number, "나쁜 영화", 0, 0),
         _ => review(number, "좋은 영화", 1, 0),
     };
-    reviews.extend((6..18).map(easy));
+    reviews.extend((6..46).map(easy));
     let evaluation = |step: u64, first: [f64; 6]| {
-        let easy = (6..18).map(|number| if number % 2 == 0 { 0.3 } else { 0.7 });
+        let easy = (6..46).map(|number| if number % 2 == 0 { 0.3 } else { 0.7 });
         let positive: Vec<f64> = first.into_iter().chain(easy).collect();
         let scaled = |share: f64| (share * 65535.0).round() as u16;
         let outcomes = Outcomes::from_parts(
@@ -123,7 +123,7 @@ fn filters_are_combined_and_cleared() {
     assert_eq!(mistakes.shown().len(), 3);
     mistakes.show_cell((0, 0));
     assert_eq!(mistakes.shown()[..3], [6, 8, 10], "the least certain ones first");
-    assert_eq!(mistakes.shown()[6..], [2, 4]);
+    assert!(mistakes.shown().ends_with(&[2, 4]));
 }
 
 #[test]

@@ -61,10 +61,11 @@ pub(super) fn draw(
         let text = lang.tr_with("corrected to {0}", &[&class_name(state, class)]);
         lines.push(Line::styled(truncate_width(&text, width), theme.train()));
     } else if let Some(class) = mistakes.likely_class(index) {
-        let text = lang.tr_with(
-            "suspected label error: all evaluations together say {0}; L corrects it",
-            &[&class_name(state, class)],
-        );
+        let text = match mistakes.evaluations_so_far().len() {
+            1 => "suspected label error: the model says {0}; L corrects it",
+            _ => "suspected label error: all evaluations together say {0}; L corrects it",
+        };
+        let text = lang.tr_with(text, &[&class_name(state, class)]);
         lines.push(Line::styled(truncate_width(&text, width), theme.warning()));
     }
     if theme.is_frameless() {
