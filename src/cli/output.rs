@@ -63,6 +63,12 @@ pub fn print_to_stderr(text: impl Display) {
     let _ = writeln!(io::stderr(), "{}", sanitize_for_terminal(&text.to_string()));
 }
 
+/// The columns of the terminal on standard output; `None` if it is none, or does not tell them.
+pub fn terminal_columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
 /// Writes bytes to the terminal as they are, if standard error or standard output is one.
 pub fn write_to_terminal(bytes: &[u8]) {
     // Where the terminal is gone, nobody is notified.

@@ -122,9 +122,12 @@ fn a_replay_on_the_dashboard() {
     terminal.press("\x1b");
     terminal.wait_for("╭ progress");
     terminal.press("q");
-    let text = terminal.end(0);
-    assert!(text.contains("outputs: the run has finished"), "{text}");
-    assert!(text.contains("See all of it with:") && text.contains(" attach "), "{text}");
+    let text = terminal.end(0).replace('\n', "");
+    assert!(
+        text.contains("outputs: the replay was left at step 0. The result of the run:"),
+        "{text}"
+    );
+    assert!(text.contains("best      highest accuracy 0."), "{text}");
     let mut terminal = Terminal::start(120, 40, &["replay", &outputs, "--speed", "0.001"], &[]);
     terminal.wait_for("replay ×0.001 · step 0/6");
     terminal.signal("-TERM");

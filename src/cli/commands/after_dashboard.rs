@@ -1,6 +1,6 @@
 //! What is printed to the normal screen after a dashboard has closed.
 
-use crate::cli::output::print_to_stderr;
+use crate::cli::output::{print_to_stderr, terminal_columns};
 use crate::core::text::{align_left, display_path, wrap_width};
 use crate::run::command_line::{command_line, path_argument};
 use crate::run::protocol::Activity;
@@ -75,12 +75,6 @@ pub(super) fn write_left_replay(
         writeln!(out, "  {}", command_line(&["replay", &path]))?;
     }
     out.flush()
-}
-
-/// The columns of the terminal on standard output; `None` if it is none, or does not tell them.
-fn terminal_columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// The line of a fact, in as many lines as the columns require, which are indented. Words are kept

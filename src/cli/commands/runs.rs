@@ -5,7 +5,7 @@ mod table;
 
 use super::dashboard;
 use crate::cli::flags::RunsFlags;
-use crate::cli::output::print_to_stderr;
+use crate::cli::output::{print_to_stderr, terminal_columns};
 use crate::core::text::{sanitize_for_terminal, to_json};
 use crate::run::run_index::{
     CurveName, Query, RunEntry, RunSummary, compare_runs, find_runs, read_entry, read_points,
@@ -112,7 +112,7 @@ fn print(
             "{shown}: no runs; nsmc-tui train writes one to its --output-dir"
         ));
     } else {
-        table::write(&summaries, out)?;
+        table::write(&summaries, terminal_columns(), out)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The runs as a table.
 
-use crate::core::text::{align_left, align_right};
+use crate::core::text::{align_left, align_right, truncate_width};
 use crate::run::run_index::{RunStatus, RunSummary, distinguishing_settings};
 use crate::run::summary::clock;
 use std::io::Write;
@@ -14,8 +14,12 @@ const TITLES: [&str; 8] =
 const NUMBERS: std::ops::Range<usize> = 2..7;
 
 /// Writes one line for each run, with a column for each setting in which the runs differ; then one
-/// for tags and one for notes, if a run has any.
-pub(super) fn write(runs: &[&RunSummary], out: &mut impl Write) -> std::io::Result<()> {
+/// for tags and one for notes, if a run has any. A line that is longer than `columns` is cut.
+pub(super) fn write(
+    runs: &[&RunSummary],
+    columns: Option<usize>,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     let settings = distinguishing_settings(runs);
     let has_tags = runs.iter().any(|run| !run.notes.tags.is_empty());
     let has_notes = runs.iter().any(|run| !run.notes.note.is_empty());
@@ -41,7 +45,11 @@ pub(super) fn write(runs: &[&RunSummary], out: &mut impl Write) -> std::io::Resu
             line.push_str(&align(cell, widths[column]));
             line.push_str("  ");
         }
-        writeln!(out, "{}", line.trim_end())?;
+        let line = line.trim_end();
+        match columns {
+            Some(columns) => writeln!(out, "{}", truncate_width(line, columns))?,
+            None => writeln!(out, "{line}")?,
+        }
     }
     Ok(())
 }
