@@ -91,7 +91,12 @@ fn fact_lines(name: &str, text: &str, columns: Option<usize>) -> Vec<String> {
 /// the dashboard.
 pub(super) fn write_summary(state: &State, out: &mut impl Write) -> std::io::Result<()> {
     let lang = state.lang;
-    let card = result_card(state).unwrap_or_default();
+    let card = result_card(state).or_else(|| {
+        // The dashboard was closed in the middle of the run.
+        let left = state.steps_done() > 0 && state.is_running();
+        left.then(|| result_card(&State { activity: Activity::Idle, ..state.clone() })).flatten()
+    });
+    let card = card.unwrap_or_default();
     for fact in card.facts.iter().filter(|fact| fact.level != Level::Error) {
         for line in fact_lines(lang.tr(fact.name), &fact.text, terminal_columns()) {
             writeln!(out, "{line}")?;

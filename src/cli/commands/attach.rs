@@ -231,7 +231,7 @@ fn own_name() -> String {
     let terminal = rustix::termios::ttyname(rustix::stdio::stdin(), Vec::new()).ok();
     let terminal = terminal.and_then(|name| name.into_string().ok());
     match terminal.as_deref().map(|name| name.trim_start_matches("/dev/")) {
-        Some(terminal) => format!("{user} on {terminal}"),
+        Some(terminal) => format!("{user} ({terminal})"),
         None => format!("{user} (process {})", std::process::id()),
     }
 }
@@ -385,7 +385,10 @@ fn shows_effect(command: &Command, event: &TrainEvent) -> bool {
         Command::SetLearningRate { .. } => {
             matches!(effect, Some(CommandEffect::LearningRateChanged { .. }))
         }
-        Command::SaveCheckpoint => matches!(event, TrainEvent::Checkpoint(_)),
+        Command::SaveCheckpoint => {
+            effect == Some(CommandEffect::AlreadySaved)
+                || matches!(event, TrainEvent::Checkpoint(_))
+        }
         Command::Evaluate => matches!(event, TrainEvent::Evaluated(_)),
         Command::Stop { .. } => matches!(event, TrainEvent::Finished(_)),
         Command::SaveModel => matches!(event, TrainEvent::Saved(_)),

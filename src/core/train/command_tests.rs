@@ -39,6 +39,7 @@ fn pauses_evaluations_and_checkpoints_do_not_change_the_run() -> anyhow::Result<
         (3, Command::Evaluate),
         (3, Command::Pin { text: "재미있다".to_owned() }),
         (3, Command::Evaluate),
+        // The step has a checkpoint by its number.
         (3, Command::SaveCheckpoint),
         (3, Command::Resume),
         (3, Command::Resume),
@@ -66,7 +67,7 @@ fn pauses_evaluations_and_checkpoints_do_not_change_the_run() -> anyhow::Result<
             (3, CommandEffect::AlreadyEvaluated),
             (3, CommandEffect::SentencePinned),
             (3, CommandEffect::EvaluationRequested),
-            (3, CommandEffect::CheckpointRequested),
+            (3, CommandEffect::AlreadySaved),
             (5, CommandEffect::StopAfterEpoch { enabled: true }),
             (6, CommandEffect::StopAfterEpoch { enabled: false }),
             (11, CommandEffect::CheckpointRequested),

@@ -39,8 +39,10 @@ pub enum Verdict {
         since: u64,
         /// The evaluation loss at that step and now.
         eval: [f64; 2],
-        /// The average training loss around that step and now.
+        /// The average training loss of the steps up to that step, and of the latest ones.
         train: [f64; 2],
+        /// The number of the latest steps that are averaged.
+        steps: u64,
         /// The accuracy at that step and now, from 0 to 1; NaN if it is unknown.
         accuracy: [f64; 2],
     },
@@ -57,10 +59,10 @@ pub enum Verdict {
     },
     /// The latest evaluations are not better than those before.
     Plateau {
-        /// The step of the best evaluation.
+        /// The step of the evaluation that no later one is clearly better than.
         since: u64,
-        /// The lowest evaluation loss, of that one or a later one that is not clearly lower.
-        best: f64,
+        /// Its loss, and the lowest one since then, which may be a little lower.
+        loss: [f64; 2],
         /// The number of evaluations since then.
         evaluations: usize,
     },
@@ -244,6 +246,7 @@ impl RunWatch {
             since: best.step,
             eval: [best.loss, last.loss],
             train: [then.mean, now.mean],
+            steps: now.last - now.first + 1,
             accuracy: [best.accuracy, last.accuracy],
         })
     }
@@ -287,10 +290,10 @@ impl RunWatch {
         if recent.iter().any(is_better) {
             return None;
         }
-        let after = self.evaluations.iter().filter(|one| one.step > best.step).count();
-        // Later ones may be lower, but not clearly.
-        let lowest = lowest(&self.evaluations).unwrap_or(best).loss;
-        Some(Verdict::Plateau { since: best.step, best: lowest, evaluations: after })
+        let after = self.evaluations.partition_point(|one| one.step <= best.step);
+        let after = &self.evaluations[after..];
+        let loss = [best.loss, lowest(after)?.loss];
+        Some(Verdict::Plateau { since: best.step, loss, evaluations: after.len() })
     }
 
     /// The lowest and the latest evaluation loss.

@@ -79,7 +79,7 @@ fn a_rising_evaluation_loss_with_a_falling_training_loss_is_over_fitting() {
     assert!(eval[1] > eval[0] + 0.2 && train[1] < train[0] - 0.2, "{eval:?} {train:?}");
     let line = run.verdict().map(|verdict| verdict.line(&[])).unwrap_or_default();
     assert!(line.starts_with("over-fitting since step "), "{line}");
-    assert!(line.contains(", accuracy 0.75") && line.contains(", average train loss"), "{line}");
+    assert!(line.contains(", accuracy 0.75") && line.contains(", train loss"), "{line}");
 }
 
 #[test]
@@ -100,7 +100,14 @@ fn a_flat_evaluation_loss_is_a_plateau_and_a_falling_one_improves() {
     let flat = |x: f64| (0.5 + 0.2 * (-20.0 * x).exp(), 0.76);
     let run = watch((630, 10, 2000), (1, 0.08), |_| 0.5, flat);
     let verdict = run.verdict();
-    assert!(matches!(verdict, Some(Verdict::Plateau { .. })), "{verdict:?}");
+    let Some(Verdict::Plateau { since, loss, evaluations }) = verdict else {
+        panic!("{verdict:?}")
+    };
+    let (before, after): (Vec<Evaluation>, Vec<Evaluation>) =
+        run.evaluations.iter().partition(|one| one.step <= since);
+    assert_eq!(Some(loss[0]), before.last().map(|one| one.loss));
+    assert_eq!(Some(loss[1]), lowest(&after).map(|one| one.loss));
+    assert_eq!(evaluations, after.len());
     let falling = |x: f64| (0.7 - 0.3 * x, 0.5 + 0.3 * x);
     let run = watch((630, 10, 2000), (1, 0.08), |x| 0.7 - 0.3 * x, falling);
     let verdict = run.verdict();
@@ -281,9 +288,9 @@ fn a_model_at_chance_after_enough_steps_has_learned_nothing_and_a_lack_of_a_tren
     assert_eq!(brief, "accuracy 0.510 (largest class: 0.500)");
     let line = |run: &RunWatch| run.verdict().map(|verdict| verdict.line(&[]));
     let mut early = at_chance(MIN_STEPS - 1);
-    assert_eq!(line(&early).as_deref(), Some("no clear trend: one evaluation shows none"));
+    assert_eq!(line(&early).as_deref(), Some("no clear trend: there is one evaluation so far"));
     early.push_evaluation(&evaluation(MIN_STEPS, 0.685, 0.55, 1000));
-    let margin = "lowest eval loss 0.685, now 0.685; chance explains differences up to 0.028";
+    let margin = "lowest eval loss 0.685, now 0.685; a difference up to 0.028 may be chance";
     assert_eq!(line(&early), Some(format!("no clear trend: {margin}")));
 }
 

@@ -98,8 +98,13 @@ pub fn logarithmic(low: f64, high: f64, max_count: usize) -> Vec<Tick> {
             }
         }
     }
+    if ticks.len() > 1 {
+        return ticks;
+    }
     // A narrow logarithmic axis is nearly linear.
-    if ticks.len() < 2 { linear(low, high, max_count, Unit::Number) } else { ticks }
+    let counts = max_count..max_count + 4;
+    let mut linear = counts.map(|count| linear(low, high, count, Unit::Number));
+    linear.find(|ticks| ticks.len() > 1).unwrap_or(ticks)
 }
 
 /// Bounds around `low..=high` at multiples of a round tick interval.
@@ -113,7 +118,9 @@ pub fn round_bounds(low: f64, high: f64, max_count: usize) -> [f64; 2] {
     let step = round_up(span / max_count.max(1) as f64);
     let start = (low / step + 1e-9).floor() * step;
     let end = (high / step - 1e-9).ceil() * step;
-    if end > start { [start, end] } else { [start - step, start + step] }
+    let (start, end) = if end > start { (start, end) } else { (start - step, start + step) };
+    // Below values that are not negative there is nothing to see.
+    [if low >= 0.0 { start.max(0.0) } else { start }, end]
 }
 
 /// Rounds up to 1, 2 or 5 times a power of ten.
@@ -226,6 +233,7 @@ mod tests {
         assert_eq!(labels(&logarithmic(0.1, 1.0, 4)), ["0.1", "0.2", "0.5", "1"]);
         assert_eq!(labels(&logarithmic(1e-12, 1.0, 4)).len(), 5);
         assert_eq!(labels(&logarithmic(0.68, 0.71, 4)), ["0.68", "0.69", "0.70", "0.71"]);
+        assert_eq!(labels(&logarithmic(0.19, 0.65, 2)), ["0.2", "0.4", "0.6"]);
     }
 
     #[test]
@@ -235,6 +243,7 @@ mod tests {
             assert!(start <= low && end >= high && end > start, "{low}..{high}: {start}..{end}");
         }
         assert_eq!(round_bounds(0.012, 0.71, 5), [0.0, 0.8]);
+        assert_eq!(round_bounds(0.0, 0.0, 5)[0], 0.0, "no rate is negative");
         let [low, high] = round_bounds(319.999_999_999, 320.000_000_001, 5);
         assert!(high - low > 1.0, "the range is a rounding error: {low}..{high}");
     }

@@ -94,6 +94,8 @@ pub enum PaletteAction {
     Open,
     /// Select the next entry (1) or the previous one (-1), wrapping around.
     Move(isize),
+    /// Move the selection by this many matches, without wrapping around.
+    MovePage(isize),
     /// Run the selected entry.
     Run,
 }

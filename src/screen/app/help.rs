@@ -26,6 +26,11 @@ pub struct Help {
 }
 
 impl Help {
+    /// Whether only a part of the bindings is shown.
+    pub fn is_searched(&self) -> bool {
+        !self.search.value().trim().is_empty()
+    }
+
     /// Applies an action.
     pub fn apply(&mut self, action: HelpAction) {
         self.is_typing = action == HelpAction::Search;

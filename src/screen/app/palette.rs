@@ -24,8 +24,8 @@ pub struct PaletteEntry {
     /// The names on the screen of what it shows, in all languages; empty unless it shows a page or a
     /// panel.
     pub titles: Vec<String>,
-    /// Other words for it, in all languages.
-    pub words: &'static str,
+    /// Other words for it, in all languages, with spaces between them.
+    pub words: String,
     /// The names of its keys.
     pub keys: Vec<String>,
     /// The action.
@@ -78,6 +78,12 @@ impl CommandPalette {
     pub fn move_selection(&mut self, direction: isize) {
         let count = self.matches.len().max(1) as isize;
         self.selected = (self.selected as isize + direction).rem_euclid(count) as usize;
+    }
+
+    /// Moves the selection by this many matches, not beyond the first and the last one.
+    pub fn move_page(&mut self, by: isize) {
+        let last = self.matches.len().saturating_sub(1);
+        self.selected = self.selected.saturating_add_signed(by).min(last);
     }
 
     /// The selected entry, if any matches.
@@ -171,7 +177,7 @@ fn closeness(entry: &PaletteEntry, typed: &str) -> Option<Closeness> {
     let called: Vec<String> = titles
         .iter()
         .flat_map(|title| words_of(title))
-        .chain(entry.words.split_whitespace().map(str::to_owned))
+        .chain(entry.words.split_whitespace().map(str::to_lowercase))
         .collect();
     let named: Vec<String> = names.iter().flat_map(|name| words_of(name)).collect();
     let all = || called.iter().chain(&named);
@@ -181,7 +187,10 @@ fn closeness(entry: &PaletteEntry, typed: &str) -> Option<Closeness> {
         } else if all().any(|word| word.starts_with(part)) {
             Some(Closeness::Beginning)
         } else {
-            all().any(|word| word.contains(part)).then_some(Closeness::Part)
+            // Of Latin letters, a part within another word is chance: pin is in clipping.
+            let is_latin = part.is_ascii();
+            let mut others = called.iter().filter(|_| !is_latin).chain(&named);
+            others.any(|word| word.contains(part)).then_some(Closeness::Part)
         }
     };
     typed
@@ -202,7 +211,7 @@ fn closeness_of_initials(entry: &PaletteEntry, typed: &str) -> Option<Closeness>
         Some(Closeness::Title)
     } else if begins(&entry.name) {
         Some(Closeness::Name)
-    } else if has(entry.words) || has(&entry.name) {
+    } else if has(&entry.words) || has(&entry.name) {
         Some(Closeness::Beginning)
     } else {
         of(&entry.name).contains(&typed).then_some(Closeness::Part)
@@ -258,7 +267,7 @@ mod tests {
                 name: name.to_owned(),
                 english: name.to_owned(),
                 titles: Vec::new(),
-                words: "",
+                words: String::new(),
                 keys,
                 action,
             }
@@ -303,6 +312,7 @@ mod tests {
     fn scattered_letters_find_nothing_but_beginnings_and_misspellings_do() {
         assert_eq!(found("gpu"), [""; 0], "the g and u of `training` and `Quit`");
         assert_eq!(found("oops"), [""; 0]);
+        assert_eq!(found("uit"), ["Quit; asks first while training"], "a part of its name");
         assert_eq!(found("stm"), ["Save the model"]);
         assert_eq!(found("savm"), ["Save the model"]);
         assert_eq!(found("savt"), ["Save the model"]);
@@ -332,7 +342,7 @@ mod tests {
             name: "모델 저장".to_owned(),
             english: "Save the model".to_owned(),
             titles: Vec::new(),
-            words: "store 보관",
+            words: "store 보관".to_owned(),
             keys: vec!["w".to_owned()],
             action: Action::SaveModel,
         };

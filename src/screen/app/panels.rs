@@ -132,7 +132,7 @@ pub enum PanelAction {
     Maximize,
     /// Hide the focused panel.
     Hide,
-    /// Show all hidden panels.
+    /// Show all hidden panels; if none is hidden, put all into their first order.
     ShowAll,
     /// Move the focused panel by this many positions.
     Move(isize),
@@ -218,6 +218,7 @@ impl PanelGrid {
                     self.focus = *shown.get(at + 1).unwrap_or(&shown[at.saturating_sub(1)]);
                 }
             }
+            PanelAction::ShowAll if self.hidden.is_empty() => self.order = Panel::ALL.to_vec(),
             PanelAction::ShowAll => self.hidden.clear(),
             PanelAction::Move(by) => {
                 let shown = self.shown();
@@ -287,8 +288,13 @@ mod tests {
             assert!(grid.shown().contains(&grid.focus));
         }
         assert_eq!(grid.shown().len(), 1);
+        grid.apply(PanelAction::Move(-1), &[]);
         grid.apply(PanelAction::ShowAll, &[]);
         assert_eq!(grid.shown().len(), Panel::ALL.len() - 1, "there are no pinned sentences");
+        grid.apply(PanelAction::Move(-1), &[]);
+        assert_ne!(grid.order, Panel::ALL);
+        grid.apply(PanelAction::ShowAll, &[]);
+        assert_eq!(grid.order, Panel::ALL, "none is hidden");
         grid.has_probes = true;
         assert_eq!(grid.shown().len(), Panel::ALL.len());
     }

@@ -39,6 +39,8 @@ pub struct PendingRequests {
     pub model: bool,
     /// A pause (`true`) or the end of one (`false`).
     pub pause: Option<bool>,
+    /// A stop after the epoch (`true`), or none (`false`).
+    pub stop_after_epoch: Option<bool>,
 }
 
 /// A learning rate that is being typed.

@@ -49,7 +49,11 @@ pub fn commands(state: &State) -> Vec<PaletteEntry> {
                     Action::ShowPage(page) => titles(page.title(), state.lang),
                     _ => Vec::new(),
                 },
-                words: words_of(binding.action),
+                words: [words_of(binding.action).to_owned()]
+                    .into_iter()
+                    .chain(binding.footer.into_iter().flat_map(|label| titles(label, state.lang)))
+                    .collect::<Vec<_>>()
+                    .join(" "),
                 keys: keys.collect(),
                 action: binding.action,
             }),
@@ -64,7 +68,7 @@ pub fn commands(state: &State) -> Vec<PaletteEntry> {
                 name: state.lang.tr_with("Panel: {0}", &[&state.lang.tr(title)]),
                 english: format!("Panel: {title}"),
                 titles: titles(title, state.lang),
-                words: words_of_panel(panel),
+                words: words_of_panel(panel).to_owned(),
                 keys: Vec::new(),
                 action: Action::Panel(PanelAction::Show(panel)),
             }

@@ -42,12 +42,34 @@ fn is_confirmed(action: Action) -> bool {
                 | ChartAction::LogY
                 | ChartAction::NextYRange
                 | ChartAction::AdjustSmoothing(_)
+                | ChartAction::ResetZoom
                 | ChartAction::Follow
         ),
         Action::Panel(action) => {
-            matches!(action, PanelAction::Hide | PanelAction::ShowAll | PanelAction::Columns)
+            use PanelAction::{Columns, Hide, Move, ShowAll};
+            matches!(action, Hide | ShowAll | Columns | Move(_))
         }
         _ => false,
+    }
+}
+
+#[test]
+fn keys_that_have_nothing_to_do_say_so() {
+    use KeyContext::{Charts, RunPages};
+    for (key, context) in [('0', Charts), ('-', Charts), ('[', Charts), (']', Charts)]
+        .into_iter()
+        .chain([('w', RunPages), ('K', RunPages)])
+    {
+        for mut state in [at(context), super::scene_tests::unsaved()] {
+            // All steps are shown, the model is not to be saved, and nobody else has the keys.
+            state.charts.window = None;
+            state.session = None;
+            state.page = Page::Train;
+            let event = KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE);
+            let pressed = message(&state, event).expect("a binding");
+            update(&mut state, pressed);
+            assert!(state.notice.is_some(), "{key} says nothing");
+        }
     }
 }
 

@@ -104,6 +104,10 @@ fn expected(binding: &Binding) -> (State, Check) {
         Action::Palette(PaletteAction::Move(by)) => Box::new(move |before, after, _| {
             after.palette.selected as isize == before.palette.selected as isize + by
         }),
+        Action::Palette(PaletteAction::MovePage(by)) => {
+            state.palette.selected = 15;
+            Box::new(move |_, after, _| after.palette.selected as isize == 15 + by)
+        }
         Action::Palette(PaletteAction::Run) => Box::new(|before, after, _| {
             let chosen = before.palette.selected_entry().map(|entry| entry.action);
             chosen == Some(Action::ShowPage(Page::Predict)) && after.page == Page::Predict

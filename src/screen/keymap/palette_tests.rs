@@ -18,7 +18,7 @@ fn key_press(code: KeyCode) -> KeyEvent {
 }
 
 /// What a word finds first in the palette on the training page, in a language.
-const FIRST_MATCHES: [(Lang, &str, Action); 93] = {
+const FIRST_MATCHES: [(Lang, &str, Action); 103] = {
     use Lang::{English, Korean};
     const fn show(panel: Panel) -> Action {
         Action::Panel(PanelAction::Show(panel))
@@ -65,7 +65,17 @@ const FIRST_MATCHES: [(Lang, &str, Action); 93] = {
         (English, "evaluate", EVALUATE),
         (English, "theme", Action::NextTheme),
         (English, "quit", Action::Quit),
+        (English, "exit", Action::Quit),
+        (English, "help", Action::Help),
+        (English, "pin", Action::ShowPage(Page::Predict)),
+        (English, "verdict", Action::ShowPage(Page::Train)),
+        (English, "progress", Action::ShowPage(Page::Train)),
+        (English, "result", Action::ShowPage(Page::Train)),
         (English, "maximize", Action::Panel(PanelAction::Open)),
+        (Korean, "도움말", Action::Help),
+        (Korean, "판단", Action::ShowPage(Page::Train)),
+        (Korean, "그래픽", show(Panel::System)),
+        (Korean, "정지", PAUSE),
         (Korean, "혼동", show(Panel::Confusion)),
         (Korean, "혼동 행렬", show(Panel::Confusion)),
         (Korean, "행렬", show(Panel::Confusion)),

@@ -113,8 +113,11 @@ fn words_of_runs(action: RunsAction) -> &'static str {
 
 fn words_of_page(page: Page) -> &'static str {
     match page {
-        Page::Train => "dashboard charts curves metrics home overview 대시보드 곡선 홈",
-        Page::Predict => "classify inference try text ask playground 분류 추론 문장 질문",
+        Page::Train => {
+            "dashboard charts curves metrics home overview progress result verdict best 대시보드 곡선 홈 \
+             진행 결과 판단 최고"
+        }
+        Page::Predict => "classify inference try text ask playground pin probe 분류 추론 문장 질문",
         Page::Settings => {
             "options configuration config hyperparameters parameters arguments flags 옵션 \
              하이퍼파라미터 매개변수"
@@ -134,7 +137,7 @@ pub(super) fn words_of_panel(panel: Panel) -> &'static str {
         Panel::Loss => {
             "손실 cross entropy objective train eval curve overfitting over-fitting overfit \
              underfitting plateau divergence diverging convergence perplexity 오차 곡선 과적합 과대적합 \
-             과소적합 정체 발산 수렴 교차 엔트로피"
+             과소적합 정체 발산 수렴 교차 엔트로피 mark marker annotation 표시 마커"
         }
         Panel::Accuracy => "정확도 f1 score metric performance 점수 지표 성능",
         Panel::Epochs => "에폭 table metrics results 표 결과 에폭별",

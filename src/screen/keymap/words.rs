@@ -26,7 +26,9 @@ fn has_all_words(text: &str, search: &str) -> bool {
 /// What a panel shows, for the help.
 pub fn about_panel(panel: Panel) -> &'static str {
     match panel {
-        Panel::Loss => "training and evaluation loss over the steps",
+        Panel::Loss => {
+            "training and evaluation loss over the steps; P: paused, R: rate changed, !: not finite"
+        }
         Panel::Accuracy => "accuracy and F1 over the steps",
         Panel::Epochs => "a table of the metrics of each epoch",
         Panel::Confusion => "true and predicted classes; Enter shows the reviews of a cell",

@@ -126,8 +126,14 @@ pub fn draw(
     }
     let shown = if inner.height >= 11 { &curves[..] } else { &curves[..1] };
     let areas = Layout::vertical(vec![Constraint::Fill(1); shown.len()]).split(inner);
-    for (spec, area) in shown.iter().zip(areas.iter()) {
-        draw_chart(frame, *area, panel, std::slice::from_ref(spec), state, theme, layout);
+    for (number, (spec, area)) in shown.iter().zip(areas.iter()).enumerate() {
+        // The title names the values of both, but not which chart is which.
+        let name = u16::from(number > 0);
+        let rows = [Constraint::Length(name), Constraint::Fill(1)];
+        let [name, area] = Layout::vertical(rows).areas(*area);
+        let title = Line::styled(state.lang.tr(spec.name).to_owned(), spec.style.style);
+        frame.render_widget(Paragraph::new(title), name);
+        draw_chart(frame, area, panel, std::slice::from_ref(spec), state, theme, layout);
     }
 }
 

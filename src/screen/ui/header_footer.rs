@@ -207,8 +207,9 @@ pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 
 /// The rank of a key by its label in English: the lowest is kept longest.
 fn rank(label: &str) -> usize {
-    const FIRST: [&str; 13] = [
+    const FIRST: [&str; 14] = [
         "quit",
+        "take the keys",
         "pause",
         "resume",
         "help",

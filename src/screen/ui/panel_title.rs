@@ -2,7 +2,7 @@
 
 use crate::core::text::truncate_width;
 use crate::screen::app::State;
-use crate::screen::app::charts::YRange;
+use crate::screen::app::charts::{XAxis, YRange};
 use crate::screen::app::panels::Panel;
 
 /// The most columns of the name of a class.
@@ -49,7 +49,9 @@ pub fn chart_view_note(state: &State, is_smoothed: bool) -> String {
     if state.charts.window.is_some() {
         let [from, to] = state.charts.visible_steps(state.last_step());
         let mode = lang.tr(if state.charts.follow { "following" } else { "zoomed" });
-        parts.push(format!("{mode} {from:.0}-{to:.0}"));
+        // On another axis, the numbers are named.
+        let of = if state.charts.axis == XAxis::Step { "" } else { lang.tr("steps ") };
+        parts.push(format!("{mode} {of}{from:.0}-{to:.0}"));
     }
     format!(" {} ", parts.join(" · "))
 }

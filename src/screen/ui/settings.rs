@@ -11,6 +11,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
+use unicode_width::UnicodeWidthStr;
 
 /// Draws the model and every setting with its value and its origin, from line `scroll` on. Returns
 /// the maximum of `scroll`.
@@ -48,11 +49,16 @@ pub fn draw(
             _ => truncate_width(&setting.value, 40),
         };
         let style = if setting.reason == "flag" { theme.strong() } else { Style::new() };
-        lines.push(Line::from(vec![
-            Span::raw(format!("{:<name_width$}  ", setting.name)),
-            Span::styled(value, style),
-            Span::styled(format!("  {}", state.lang.tr(&setting.reason)), theme.dim()),
-        ]));
+        let name = format!("{:<name_width$}  ", setting.name);
+        let reason = format!("  {}", state.lang.tr(&setting.reason));
+        let mut left = usize::from(inner.width);
+        let mut spans = Vec::new();
+        for (text, style) in [(name, Style::new()), (value, style), (reason, theme.dim())] {
+            let text = truncate_width(&text, left);
+            left -= text.width();
+            spans.push(Span::styled(text, style));
+        }
+        lines.push(Line::from(spans));
     }
     let height = usize::from(inner.height);
     let limit = lines.len().saturating_sub(height);

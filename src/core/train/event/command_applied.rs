@@ -35,6 +35,8 @@ pub enum CommandEffect {
     /// A checkpoint was requested; it is written next.
     #[serde(rename = "save_requested")]
     CheckpointRequested,
+    /// This step has a checkpoint already.
+    AlreadySaved,
     /// An evaluation was requested; it runs next.
     #[serde(rename = "evaluate_requested")]
     EvaluationRequested,
@@ -71,6 +73,7 @@ impl CommandEffect {
                 ("resumed after a pause of {0}", [clock(seconds), String::new()])
             }
             Self::CheckpointRequested => ("checkpoint requested", none()),
+            Self::AlreadySaved => ("this step has a checkpoint already", none()),
             Self::EvaluationRequested => ("evaluation requested", none()),
             Self::AlreadyEvaluated => ("evaluated already", none()),
             Self::StopAfterEpoch { enabled: true } => ("stops after this epoch", none()),

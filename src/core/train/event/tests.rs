@@ -77,6 +77,7 @@ fn applied_commands_have_a_stable_json_format() -> serde_json::Result<()> {
         (CommandEffect::Resumed { seconds: 2.0 }, r#""resumed","seconds":2.0}"#),
         (CommandEffect::CheckpointRequested, r#""save_requested"}"#),
         (CommandEffect::EvaluationRequested, r#""evaluate_requested"}"#),
+        (CommandEffect::AlreadySaved, r#""already_saved"}"#),
         (CommandEffect::AlreadyEvaluated, r#""already_evaluated"}"#),
         (CommandEffect::StopAfterEpoch { enabled: true }, r#""stop_after_epoch","asked":true}"#),
         (

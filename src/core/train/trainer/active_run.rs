@@ -136,6 +136,11 @@ impl ActiveRun<'_> {
         self.progress.evaluated_at == Some(self.progress.step) && !self.pinned
     }
 
+    /// Whether the latest step has a checkpoint.
+    pub fn has_saved(&self) -> bool {
+        self.progress.saved_at == Some(self.progress.step)
+    }
+
     pub fn publish_effect(&self, observer: &mut impl Observer, effect: CommandEffect) {
         let (step, epoch, elapsed) = (self.progress.step, self.epoch(), self.elapsed());
         let applied = CommandApplied { step, epoch, elapsed, effect };

@@ -82,7 +82,7 @@ impl Trainer<'_> {
             return;
         };
         let step = run.progress.step;
-        if step == 0 || run.progress.saved_at == Some(step) {
+        if step == 0 || run.has_saved() {
             return;
         }
         let began = Instant::now();

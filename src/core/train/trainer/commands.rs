@@ -40,6 +40,9 @@ impl Trainer<'_> {
             match command {
                 Command::Pause => run.pause(observer),
                 Command::Resume => run.resume(observer),
+                Command::SaveCheckpoint if run.has_saved() => {
+                    run.publish_effect(observer, CommandEffect::AlreadySaved);
+                }
                 Command::SaveCheckpoint => {
                     run.publish_effect(observer, CommandEffect::CheckpointRequested);
                     self.save_now(run, observer);

@@ -77,13 +77,15 @@ impl Verdict {
                  rates up to {4}",
                 at_chance.values(),
             ),
-            Self::Overfitting { eval, train, accuracy, .. } => {
+            Self::Overfitting { eval, train, steps, accuracy, .. } => {
                 let text = if accuracy.iter().all(|accuracy| accuracy.is_finite()) {
-                    "eval loss {0} to {1}, accuracy {2} to {3}, average train loss {4} to {5}"
+                    "eval loss {0} to {1}, accuracy {2} to {3}, train loss {4} to {5} (average of {6} \
+                     steps)"
                 } else {
-                    "eval loss {0} to {1}, average train loss {4} to {5}"
+                    "eval loss {0} to {1}, train loss {4} to {5} (average of {6} steps)"
                 };
-                (text, [*eval, *accuracy, *train].concat().into_iter().map(loss).collect())
+                let losses = [*eval, *accuracy, *train].concat().into_iter().map(loss);
+                (text, losses.chain([steps.to_string()]).collect())
             }
             Self::Imbalance { class, support, found, total } => {
                 let name = labels.get(*class).cloned().unwrap_or_else(|| class.to_string());
@@ -97,13 +99,14 @@ impl Verdict {
                 let values = [name].into_iter().chain(counts).chain([share, found.to_string()]);
                 (text, values.collect())
             }
-            Self::Plateau { best, evaluations, .. } => {
+            Self::Plateau { loss: losses, evaluations, .. } => {
                 let text = if *evaluations == 1 {
-                    "best loss {0}, one evaluation since"
+                    "eval loss {0} there, {1} at the one evaluation since"
                 } else {
-                    "best loss {0}, {1} evaluations since"
+                    "eval loss {0} there, at least {1} at the {2} evaluations since"
                 };
-                (text, vec![loss(*best), evaluations.to_string()])
+                let losses = losses.map(loss).into_iter();
+                (text, losses.chain([evaluations.to_string()]).collect())
             }
             Self::Improving { is_eval: true, loss: losses } => {
                 ("eval loss {0} to {1}", losses.map(loss).to_vec())
@@ -116,9 +119,9 @@ impl Verdict {
                 let text = "{1} of {3} answers are {0}, as are {2} of the labels";
                 (text, std::iter::once(name).chain(counts.map(|count| count.to_string())).collect())
             }
-            Self::Unclear { loss: None, .. } => ("one evaluation shows none", Vec::new()),
+            Self::Unclear { loss: None, .. } => ("there is one evaluation so far", Vec::new()),
             Self::Unclear { loss: Some(losses), margin } => (
-                "lowest eval loss {0}, now {1}; chance explains differences up to {2}",
+                "lowest eval loss {0}, now {1}; a difference up to {2} may be chance",
                 losses.iter().chain([margin]).copied().map(loss).collect(),
             ),
         };
@@ -146,7 +149,10 @@ impl Verdict {
             Self::OneAnswer { .. } => {
                 return VerdictText { text: "{1} of {3} are {0}", ..self.evidence(labels) };
             }
-            Self::Plateau { .. } | Self::Improving { .. } | Self::Unclear { loss: None, .. } => {
+            Self::Plateau { loss: losses, .. } => {
+                ("eval loss {0}, since then at least {1}", losses.map(loss).to_vec())
+            }
+            Self::Improving { .. } | Self::Unclear { loss: None, .. } => {
                 return self.evidence(labels);
             }
         };

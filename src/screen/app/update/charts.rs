@@ -44,7 +44,8 @@ pub(super) fn apply(state: &mut State, action: ChartAction) {
             let [from, to] = state.charts.visible_steps(end);
             // While all steps are in view there is nothing to follow: show the latest quarter.
             let width = if state.charts.window.is_some() { to - from } else { (to - from) / 4.0 };
-            state.charts.follow = !state.charts.follow;
+            // Without a window nothing is followed.
+            state.charts.follow = !(state.charts.follow && state.charts.window.is_some());
             state.charts.window =
                 Some(if state.charts.follow { [(end - width).max(0.0), end] } else { [from, to] });
         }

@@ -153,7 +153,12 @@ pub(super) fn panel(state: &mut State, action: PanelAction, panel: Panel) {
             lang.tr_with("{0} is hidden; U shows it again", &[&lang.tr(panel.title())])
         }
         PanelAction::Hide => lang.tr("the last panel cannot be hidden").to_owned(),
-        PanelAction::ShowAll => lang.tr("all panels are shown").to_owned(),
+        PanelAction::ShowAll if state.panels.order == Panel::ALL => {
+            lang.tr("all panels are shown in their first order").to_owned()
+        }
+        PanelAction::ShowAll => {
+            lang.tr("all panels are shown; U again puts them in their first order").to_owned()
+        }
         PanelAction::Move(_) => {
             let shown = state.panels.shown();
             let place = shown.iter().position(|shown| *shown == panel).unwrap_or(0) + 1;

@@ -14,7 +14,7 @@ mod session;
 mod words;
 
 use super::action::{Action, PaletteAction};
-use super::help::Help;
+use super::help::{Help, HelpAction};
 use super::log::{Level, LogAction};
 use super::message::{Effect, Message, Picture};
 use super::mistakes::MistakesAction;
@@ -125,6 +125,9 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             state.help = Help::default();
             state.layout.scroll_limit = None;
         }
+        Action::Close if state.overlay == Some(Overlay::Help) && state.help.is_searched() => {
+            state.help.apply(HelpAction::ShowAll);
+        }
         Action::Close => close(state),
         Action::HelpSearch(action) => state.help.apply(action),
         Action::NextTheme => confirm::next_theme(state),
@@ -154,6 +157,16 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
                 confirm::inform(state, "saving the model");
                 return vec![Effect::Send(Command::SaveModel)];
             }
+            let text = if state.replay.is_some() {
+                "a recorded run has nothing to save"
+            } else if state.is_running() {
+                "the model is saved at the end; C saves a checkpoint"
+            } else if state.saved.is_some() {
+                "the model is saved already"
+            } else {
+                "there is no model to save"
+            };
+            confirm::inform(state, text);
         }
         Action::Scroll(lines) => scroll_or_tell(state, lines),
         Action::ScrollToTop => scroll(state, -ALL_LINES),
@@ -203,6 +216,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         // The keymap sends `Message::OpenPalette` with the entries instead.
         Action::Palette(PaletteAction::Open) => open_palette(state, Vec::new()),
         Action::Palette(PaletteAction::Move(direction)) => state.palette.move_selection(direction),
+        Action::Palette(PaletteAction::MovePage(by)) => state.palette.move_page(by),
         Action::Palette(PaletteAction::Run) => {
             if let Some(action) = state.palette.selected_entry().map(|entry| entry.action) {
                 state.overlay = None;

@@ -36,7 +36,9 @@ pub(super) fn apply(state: &mut State, action: RunControlAction) -> Vec<Effect> 
         RunControlAction::SaveNow => Command::SaveCheckpoint,
         RunControlAction::EvaluateNow => Command::Evaluate,
         RunControlAction::StopAfterEpoch => {
-            Command::StopAfterEpoch { enabled: !state.stop_after_epoch }
+            let stops = state.requests.stop_after_epoch.unwrap_or(state.stop_after_epoch);
+            state.requests.stop_after_epoch = Some(!stops);
+            Command::StopAfterEpoch { enabled: !stops }
         }
         RunControlAction::AskRate => {
             state.rate_input = next_rate(state)
@@ -81,7 +83,10 @@ pub(super) fn applied(state: &mut State, applied: &CommandApplied) {
             state.requests.pause = state.requests.pause.filter(|pauses| *pauses);
             resume_clock(state);
         }
-        CommandEffect::StopAfterEpoch { enabled } => state.stop_after_epoch = enabled,
+        CommandEffect::StopAfterEpoch { enabled } => {
+            state.stop_after_epoch = enabled;
+            state.requests.stop_after_epoch.take_if(|requested| *requested == enabled);
+        }
         _ => {}
     }
 }

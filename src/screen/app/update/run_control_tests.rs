@@ -44,6 +44,16 @@ fn actions_send_requests_and_the_run_confirms_them() {
         press(&mut state, RunControlAction::StopAfterEpoch),
         sends(Command::StopAfterEpoch { enabled: true })
     );
+    // Again before the run has applied it: that is cancelled.
+    let mut hasty = state.clone();
+    assert_eq!(
+        press(&mut hasty, RunControlAction::StopAfterEpoch),
+        sends(Command::StopAfterEpoch { enabled: false })
+    );
+    for enabled in [true, false] {
+        apply_effect(&mut hasty, CommandEffect::StopAfterEpoch { enabled });
+    }
+    assert_eq!((hasty.stop_after_epoch, hasty.requests.stop_after_epoch), (false, None));
     apply_effect(&mut state, CommandEffect::StopAfterEpoch { enabled: true });
     assert_eq!(
         press(&mut state, RunControlAction::StopAfterEpoch),

@@ -88,6 +88,12 @@ pub(super) fn take_keys(state: &mut State) -> Vec<Effect> {
     if state.session.as_ref().is_some_and(|session| !session.has_keys) {
         return vec![Effect::Send(Command::TakeKeys)];
     }
+    let text = if state.replay.is_some() || !state.is_running() {
+        "there are no keys to take over"
+    } else {
+        "you have the keys"
+    };
+    super::confirm::inform(state, text);
     Vec::new()
 }
 

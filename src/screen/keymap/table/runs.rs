@@ -107,7 +107,7 @@ pub(super) const BINDINGS: &[Binding] = {
             KeyContext::Runs,
             &[char('s')],
             Action::Runs(NextOrder),
-            "Sort by time, name, accuracy, F1, loss, duration",
+            "Sort by recent, name, accuracy, F1, loss, time",
             Some("sort"),
         ),
         binding(KeyContext::Runs, &[char('R')], Action::Runs(Reverse), "Reverse the order", None),

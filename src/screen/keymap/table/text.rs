@@ -256,6 +256,20 @@ pub(super) const BINDINGS: &[Binding] = {
         ),
         binding(
             KeyContext::Palette,
+            &[key(PageUp)],
+            Palette(PaletteAction::MovePage(-10)),
+            "Ten actions up",
+            None,
+        ),
+        binding(
+            KeyContext::Palette,
+            &[key(PageDown)],
+            Palette(PaletteAction::MovePage(10)),
+            "Ten actions down",
+            None,
+        ),
+        binding(
+            KeyContext::Palette,
             &[key(Enter)],
             Palette(Run),
             "Run the action",

@@ -54,8 +54,9 @@ pub(super) fn legend(
 }
 
 /// The values of all curves at the cursor's step, in as few lines as they need, and at most
-/// `most_lines`. If there is not enough room, smoothed values are left out first, then the least
-/// important curves, and then the step; the most important curve is the last to be left out.
+/// `most_lines`. A value of an earlier step, which holds there, has that step after `@`. If there is not
+/// enough room, smoothed values and these steps are left out first, then the least important curves, and
+/// then the step; the most important curve is the last to be left out.
 pub(super) fn cursor_lines(
     panel: Panel,
     curves: &[CurveSpec],
@@ -65,15 +66,18 @@ pub(super) fn cursor_lines(
 ) -> Vec<Line<'static>> {
     let step = state.lang.tr_with(" step {0} ", &[&cursor]).trim().to_owned();
     let step = Span::styled(step, theme.cursor());
-    let values = |with_smoothed: bool| -> Vec<Span<'static>> {
+    let values = |is_full: bool| -> Vec<Span<'static>> {
         let text = |spec: &&CurveSpec| {
             let name = state.lang.tr(spec.name);
+            let held_since = spec.curve.at(cursor).map(|(step, _, _)| step);
+            let since = held_since.filter(|step| is_full && *step < cursor);
+            let since = since.map_or_else(String::new, |step| format!(" @{step}"));
             let text = match spec.value_at(Some(cursor)) {
                 None => format!("{name} -"),
-                Some((raw, smoothed)) if spec.smooth && with_smoothed => {
-                    format!("{name} {} ({})", short_number(raw), short_number(smoothed))
+                Some((raw, smoothed)) if spec.smooth && is_full => {
+                    format!("{name} {} ({}){since}", short_number(raw), short_number(smoothed))
                 }
-                Some((raw, _)) => format!("{name} {}", short_number(raw)),
+                Some((raw, _)) => format!("{name} {}{since}", short_number(raw)),
             };
             Span::styled(text, spec.style.style)
         };
