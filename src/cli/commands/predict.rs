@@ -151,6 +151,13 @@ fn classify(
             print_to_stderr(format_args!("warning: {note}"));
         }
         let what = || format!("\"{}\"", truncate_width(input.text, 40));
+        if prediction.truncated {
+            let read = prediction.tokens.len();
+            print_to_stderr(format_args!(
+                "warning: {}: only the first {read} tokens are read",
+                what()
+            ));
+        }
         let attribution = attribution(method, prediction, input, models).with_context(what)?;
         write(models, &Answered { prediction, attribution, row: None })?;
     }

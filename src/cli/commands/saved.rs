@@ -24,6 +24,8 @@ pub struct SavedModel {
     pub model: SequenceClassifier,
     pub tokenizer: Tokenizer,
     pub max_seq_length: usize,
+    /// Whether some tensors were not in its file.
+    pub is_untrained: bool,
 }
 
 /// Loads the model; warns on stderr if some of its tensors are missing.
@@ -68,7 +70,8 @@ pub fn load(flags: &SavedModelFlags) -> anyhow::Result<SavedModel> {
     let longest = model.config().max_tokens();
     let requested = flags.max_seq_length.or(tokenizer.model_max_length());
     let max_seq_length = requested.unwrap_or(longest).min(longest);
-    Ok(SavedModel { folder: path, max_seq_length, model, tokenizer })
+    let is_untrained = !report.missing.is_empty();
+    Ok(SavedModel { folder: path, max_seq_length, is_untrained, model, tokenizer })
 }
 
 /// Loads the model with all that it needs to answer.
@@ -81,6 +84,7 @@ pub fn load_to_ask(
     let engine = engine(&saved.model, compute, int8)?;
     Ok(AskedModel {
         name: flags.model_name_or_path.clone(),
+        is_untrained: saved.is_untrained,
         temperature: temperature::of_folder(&saved.folder)?,
         model: saved.model,
         tokenizer: saved.tokenizer,

@@ -178,6 +178,11 @@ impl History {
         self.last_end = seconds;
     }
 
+    /// Whether a sentence is pinned, and was classified at an evaluation.
+    pub fn has_probe(&self, text: &str) -> bool {
+        self.probes.iter().any(|probe| probe.text == text)
+    }
+
     /// Changes the smoothing of the noisy curves.
     pub fn smooth(&mut self, smoothing: f64) {
         for curve in [&mut self.loss, &mut self.grad_norm, &mut self.samples, &mut self.tokens] {

@@ -20,9 +20,15 @@ const MAX_BYTES: u64 = 64 << 20;
 /// The class of each corrected review, by the review's index.
 pub type Corrections = BTreeMap<u32, u32>;
 
-/// Writes the corrections of a run into its folder: the columns `id`, `document` and `label`, or for
-/// pairs `id`, `text`, `text_pair` and `label`, with the names of the classes, `labels`. Rows of the
-/// file whose texts or classes the run does not have remain. An empty file is removed.
+/// What the user changed: the class that a review has been given, or `None` where a correction was taken
+/// back, by the review's index.
+pub type Changes = BTreeMap<u32, Option<u32>>;
+
+/// Writes changes of the corrections of a run into the file in its folder, and returns all corrections
+/// that it then has: other programs that show the run may have added some. Its columns are `id`,
+/// `document` and `label`, or for pairs `id`, `text`, `text_pair` and `label`, with the names of the
+/// classes, `labels`. Rows of the file whose texts or classes the run does not have remain. An empty file
+/// is removed.
 ///
 /// # Errors
 /// If the existing file cannot be read, or the file cannot be written or removed; the error is safe to
@@ -31,13 +37,21 @@ pub fn write(
     run: &Path,
     predictions: &Predictions,
     labels: &[String],
-    corrections: &Corrections,
-) -> Result<(), String> {
+    changes: &Changes,
+) -> Result<Corrections, String> {
     let known = Known::new(predictions, labels);
     let existing = rows(run, known.has_pairs)?;
+    let mut corrections: Corrections =
+        existing.iter().filter_map(|row| Some((known.review(row)?, known.class(row)?))).collect();
+    for (index, class) in changes {
+        match class {
+            Some(class) => corrections.insert(*index, *class),
+            None => corrections.remove(index),
+        };
+    }
     let of_others = existing.iter().filter(|row| match known.review(row) {
         None => true,
-        Some(index) => known.class(row).is_none() && !corrections.contains_key(&index),
+        Some(index) => known.class(row).is_none() && !changes.contains_key(&index),
     });
     let mut lines: Vec<[&str; 4]> = of_others
         .map(|row| {
@@ -45,7 +59,7 @@ pub fn write(
                 .map(|text: &str| text)
         })
         .collect();
-    for (index, class) in corrections {
+    for (index, class) in &corrections {
         let review = predictions.reviews.get(*index as usize);
         if let (Some(review), Some(label)) = (review, labels.get(*class as usize)) {
             let second = review.text_pair.as_deref().unwrap_or_default();
@@ -61,7 +75,8 @@ pub fn write(
     } else {
         write_atomically(&file, table(&lines, known.has_pairs).as_bytes())
     };
-    written.map_err(|error| format!("{FILE}: {error}"))
+    written.map_err(|error| format!("{FILE}: {error}"))?;
+    Ok(corrections)
 }
 
 /// The text of the file. All fields are quoted if any has to be, so that a reader sees at once how the

@@ -96,7 +96,9 @@ fn reports() -> Vec<RunReport> {
     let parts = [("재밌다", Some(0.1 + 0.2)), (" \u{2028}", None)];
     let parts = parts.map(|(text, without)| TextPart { text: text.to_owned(), without }).to_vec();
     let words = WordAttributions { class: 1, score: 0.9, baseline: "[MASK]".to_owned(), parts };
-    let answer = |outcome| RunReport::Answer(Answer { text: "재밌다".to_owned(), outcome });
+    let answer = |outcome| {
+        RunReport::Answer(Answer { text: "재밌다".to_owned(), outcome, step: Some(7) })
+    };
     let mut reports: Vec<RunReport> = events().into_iter().map(RunReport::Event).collect();
     reports.extend(activities.map(RunReport::Activity));
     reports.extend([
@@ -171,7 +173,7 @@ fn numbers_that_are_not_finite_round_trip() -> Result<(), ProtocolError> {
         let applied = CommandApplied { step: 4, epoch: value, elapsed: 0.2, effect };
         let outcome = Ok(prediction);
         for report in [
-            RunReport::Answer(Answer { text: "a".to_owned(), outcome }),
+            RunReport::Answer(Answer { text: "a".to_owned(), outcome, step: None }),
             RunReport::Event(TrainEvent::Evaluated(evaluated)),
             RunReport::Event(TrainEvent::CommandApplied(applied)),
         ] {

@@ -113,6 +113,9 @@ pub struct Answer {
     pub text: String,
     /// The prediction, or why there is none.
     pub outcome: Result<Prediction, String>,
+    /// The steps that the model had been trained for, if it is still being trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u64>,
 }
 
 /// Why a text is not explained if something else was asked meanwhile.

@@ -18,8 +18,8 @@ pub(super) struct Answered {
     pub queued: Duration,
     /// The time that the batch took.
     pub inference: Duration,
-    /// The number of texts in the batch.
-    pub batch_size: usize,
+    /// The number of texts in the batch, for its first request.
+    pub batch_size: Option<usize>,
 }
 
 /// A request that waits for its answer.
@@ -69,10 +69,11 @@ fn answer(model: &mut AskedModel, mut batch: Vec<Job>) {
         Ok(predictions) => {
             let inference = began.elapsed();
             let mut predictions = predictions.into_iter();
-            for job in batch {
+            for (number, job) in batch.into_iter().enumerate() {
                 let predictions = predictions.by_ref().take(job.inputs.len()).collect();
                 let queued = began.saturating_duration_since(job.arrived);
                 // The client may have left.
+                let batch_size = (number == 0).then_some(batch_size);
                 let _ =
                     job.answer.send(Ok(Answered { predictions, queued, inference, batch_size }));
             }

@@ -100,7 +100,9 @@ impl Metrics {
             counters.duration.push(duration.as_secs_f64());
             counters.queue.push(answered.queued.as_secs_f64());
             counters.inference.push(answered.inference.as_secs_f64());
-            counters.batch_size.push(answered.batch_size as f64);
+            if let Some(size) = answered.batch_size {
+                counters.batch_size.push(size as f64);
+            }
         });
     }
 
@@ -142,7 +144,7 @@ mod tests {
             predictions: Vec::new(),
             queued: Duration::from_millis(2),
             inference: Duration::from_secs(20),
-            batch_size: 3,
+            batch_size: Some(3),
         };
         metrics.success("single", Duration::from_millis(1), &answered);
         let text = metrics.render(7);

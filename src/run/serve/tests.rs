@@ -19,6 +19,7 @@ const LONGEST: usize = 16;
 fn asked_model() -> anyhow::Result<AskedModel> {
     let (model, _) = SequenceClassifier::new(ModelConfig::small()?, Weights::none(), 7)?;
     Ok(AskedModel {
+        is_untrained: false,
         name: "outputs".to_owned(),
         engine: crate::core::engine::build(&model, &EngineOptions::default())?,
         model,

@@ -183,7 +183,7 @@ fn write_commands(
         let written = encode(&command).and_then(|line| Ok(stream.write_all(&line)?));
         if let (Err(_), Command::Predict { text }) = (&written, command) {
             let outcome = Err("the run has ended".to_owned());
-            let _ = reports.send(RunReport::Answer(Answer { text, outcome }));
+            let _ = reports.send(RunReport::Answer(Answer { text, outcome, step: None }));
         }
         if matches!(written, Err(ProtocolError::Io(_))) {
             break;

@@ -173,7 +173,10 @@ impl Hub {
         }
         while let Some(id) = self.questions.pop_front() {
             let outcome = Err("the training thread has ended".to_owned());
-            self.report_to(id, RunReport::Answer(Answer { text: String::new(), outcome }));
+            self.report_to(
+                id,
+                RunReport::Answer(Answer { text: String::new(), outcome, step: None }),
+            );
         }
         let streams: Vec<UnixStream> = self.front_ends.drain(..).map(|one| one.stream).collect();
         let deadline = after(LAST_REPORTS);
@@ -301,7 +304,7 @@ impl Hub {
                 if !sent {
                     self.questions.pop_back();
                     let outcome = Err("the training thread has ended".to_owned());
-                    self.report_to(id, RunReport::Answer(Answer { text, outcome }));
+                    self.report_to(id, RunReport::Answer(Answer { text, outcome, step: None }));
                 }
             }
             Command::Explain { text } => {

@@ -195,7 +195,11 @@ fn an_answer_goes_to_the_one_who_asked() -> TestResult {
     }
     for text in ["by the second", "by the first", "by the terminal"] {
         let outcome = Err("answered".to_owned());
-        fake.ends.worker_reports.send(RunReport::Answer(Answer { text: text.to_owned(), outcome }));
+        fake.ends.worker_reports.send(RunReport::Answer(Answer {
+            text: text.to_owned(),
+            outcome,
+            step: None,
+        }));
     }
     let answer = |reports: &Receiver<RunReport>| {
         wait_for(reports, |report| match report {

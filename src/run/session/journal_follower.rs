@@ -116,7 +116,7 @@ impl Following {
                 Ok(Command::Predict { text }) => {
                     let why = "the process of the run cannot be reached from here";
                     let outcome = Err(why.to_owned());
-                    self.send(RunReport::Answer(Answer { text, outcome }))?;
+                    self.send(RunReport::Answer(Answer { text, outcome, step: None }))?;
                 }
                 Ok(_) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(Disconnected),

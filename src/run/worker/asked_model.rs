@@ -28,6 +28,8 @@ pub struct AskedModel {
     pub engine: Box<dyn Engine>,
     /// The most tokens of a text.
     pub max_length: usize,
+    /// Whether some of its tensors were not in its file, so that its answers mean nothing.
+    pub is_untrained: bool,
     /// What calibrates its probabilities, if it was evaluated.
     pub temperature: Option<f64>,
 }
@@ -168,7 +170,7 @@ impl AskedModels {
         let outcome = outcome.map_err(|error| clean(&error)).and_then(|mut predictions| {
             predictions.pop().ok_or_else(|| "there is no prediction".to_owned())
         });
-        Answer { text, outcome }
+        Answer { text, outcome, step: None }
     }
 
     /// The words of a text that lead to the class that each model predicts, unless `continues` says no

@@ -344,7 +344,7 @@ impl PreparedRun {
                 predictions.pop().ok_or_else(|| "there is no prediction".to_owned())
             })
             .map(|prediction| prediction.calibrated(temperature));
-        Answer { text, outcome }
+        Answer { text, outcome, step: None }
     }
 }
 

@@ -7,7 +7,7 @@ use super::reporter::Reporter;
 use crate::core::engine::{Engine, Logits};
 use crate::core::train::event::{CommandEffect, Evaluated, EvaluationProgress, TrainEvent};
 use crate::core::train::{Checkpoint, Command, Observer, Outcomes};
-use crate::run::protocol::{Activity, RunReport};
+use crate::run::protocol::{Activity, Answer, RunReport};
 use crate::run::system_metrics::process_memory;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -145,7 +145,7 @@ impl Observer for WorkerObserver<'_, '_> {
             match command {
                 Command::Predict { text } => {
                     let answer = self.run.answer(text, logits, self.reporter.temperature);
-                    channels.send(RunReport::Answer(answer));
+                    channels.send(RunReport::Answer(Answer { step: Some(self.step), ..answer }));
                 }
                 Command::Explain { text } => self.explain(text, logits),
                 command => self.postponed.push_back(command),
@@ -171,7 +171,7 @@ impl Observer for WorkerObserver<'_, '_> {
                 Command::Predict { text } => {
                     let logits = &mut |batch: &_| engine.logits(batch);
                     let answer = self.run.answer(text, logits, self.reporter.temperature);
-                    channels.send(RunReport::Answer(answer));
+                    channels.send(RunReport::Answer(Answer { step: Some(self.step), ..answer }));
                 }
                 Command::Pin { text } => {
                     if self.pin(&text, engine) {

@@ -345,7 +345,7 @@ impl WorkerChannels {
                 Command::Stop { .. } => continues = false,
                 Command::Predict { text } => {
                     let outcome = Err("there is no model yet; it is being downloaded".to_owned());
-                    self.send(RunReport::Answer(Answer { text, outcome }));
+                    self.send(RunReport::Answer(Answer { text, outcome, step: None }));
                 }
                 Command::Explain { text } => {
                     let outcome = Err("there is no model yet".to_owned());

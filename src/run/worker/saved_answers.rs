@@ -49,7 +49,7 @@ impl SavedAnswers {
         match command {
             Command::Predict { text } => {
                 let outcome = self.classify(&text);
-                Some(RunReport::Answer(Answer { text, outcome }))
+                Some(RunReport::Answer(Answer { text, outcome, step: None }))
             }
             Command::Explain { text } => {
                 let outcome = self.model().and_then(|model| model.explain(&text, continues));

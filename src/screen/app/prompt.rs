@@ -47,7 +47,7 @@ enum Question {
     Kept,
     /// Asked while the text is typed.
     Live,
-    /// Asked with another word in the answered text.
+    /// Asked with another word in the answered text, or without the change to compare it with.
     Replaced,
 }
 
@@ -68,6 +68,8 @@ pub struct Prompt {
     seen: (u64, f64),
     /// The revision that was asked about last, and when.
     asked: Option<(u64, f64)>,
+    /// When the latest answer about the text being typed arrived.
+    answered_at: f64,
     /// The seconds from a question to the next one.
     pause: f64,
     /// Submitted texts, latest last.
@@ -163,7 +165,7 @@ impl Prompt {
         self.seen.1
     }
 
-    /// Notes that a text in which a word is replaced is asked about.
+    /// Notes that a text in which a word is replaced is asked about, or that text without the change.
     pub fn ask_replaced(&mut self) {
         self.questions.push_back(Question::Replaced);
     }
@@ -172,6 +174,18 @@ impl Prompt {
     /// awaited.
     pub fn take_replaced(&mut self) -> bool {
         self.questions.pop_front_if(|next| *next == Question::Replaced).is_some()
+    }
+
+    /// When the answer about all of the text being typed arrived, in seconds since the program started,
+    /// if nothing is awaited.
+    pub fn live_answered_at(&self) -> Option<f64> {
+        let (_, is_current) = self.live_answer()?;
+        (is_current && !self.awaits_answer()).then_some(self.answered_at)
+    }
+
+    /// Makes the question about the text being typed due again, because the model has changed.
+    pub fn ask_again(&mut self) {
+        self.asked = None;
     }
 
     /// Whether an answer about the text being typed is awaited.
@@ -190,6 +204,7 @@ impl Prompt {
             let took = self.asked.map_or(0.0, |(_, at)| now - at);
             self.pause = (PAUSE_FACTOR * took).clamp(0.0, MAX_PAUSE);
             self.live = Some(answer).filter(|_| !self.input.is_blank());
+            self.answered_at = now;
             return;
         }
         self.pending = self.pending.saturating_sub(1);
@@ -275,7 +290,7 @@ mod tests {
     }
 
     fn answer(text: &str) -> Answer {
-        Answer { text: text.to_owned(), outcome: Err("no".to_owned()) }
+        Answer { text: text.to_owned(), outcome: Err("no".to_owned()), step: None }
     }
 
     /// Types a character at a time in seconds.

@@ -5,6 +5,9 @@ use super::state::{RunLocation, State};
 use super::words::WORDS_DELAY;
 use crate::run::protocol::Answer;
 
+/// Seconds after which an answer is renewed while the model is trained.
+const RENEWAL: f64 = 3.0;
+
 impl State {
     /// Whether there is a model that answers questions.
     pub fn has_model(&self) -> bool {
@@ -29,6 +32,18 @@ impl State {
     /// When to ask about the text being typed, in seconds since the program started.
     pub fn live_question_due(&self) -> Option<f64> {
         self.prompt.live_due().filter(|_| self.is_asked_here())
+    }
+
+    /// When to ask again about the text being typed, in seconds since the program started, because the
+    /// model that has answered has been trained since.
+    pub fn renewal_due(&self) -> Option<f64> {
+        let answered_at = self.prompt.live_answered_at().filter(|_| self.is_asked_here())?;
+        let step = self.prompt.live_answer()?.0.step?;
+        match self.is_running() {
+            // The model at the end may be another one, such as the best.
+            false => Some(answered_at),
+            true => (step < self.steps_done()).then_some(answered_at + RENEWAL),
+        }
     }
 
     /// Whether a model is asked on the page that is shown.
@@ -56,7 +71,8 @@ impl State {
     /// an answer is awaited.
     pub fn words_due(&self) -> Option<f64> {
         let answer = self.explainable_answer().filter(|_| self.is_asked_here())?;
-        let is_due = !self.prompt.awaits_answer() && self.words.is_wanted(&answer.text);
+        let is_due =
+            !self.prompt.awaits_answer() && self.words.is_wanted(&answer.text, answer.step);
         let is_typed = self.prompt.live_answer().is_some();
         let delay = if is_typed { WORDS_DELAY } else { 0.0 };
         is_due.then_some(self.prompt.changed_at() + delay)
@@ -66,7 +82,7 @@ impl State {
     /// started.
     pub fn question_due(&self) -> Option<f64> {
         let outdated = self.prompt.outdated_at().filter(|at| *at > self.now);
-        let dues = [self.live_question_due(), self.words_due(), outdated];
+        let dues = [self.live_question_due(), self.words_due(), self.renewal_due(), outdated];
         dues.into_iter().flatten().reduce(f64::min)
     }
 

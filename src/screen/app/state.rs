@@ -69,6 +69,9 @@ pub struct AskedModel {
     pub name: String,
     /// The name of the model that it is compared with, if there is one.
     pub compared: Option<String>,
+    /// Whether a part of it, or of the compared one, has random weights, so that its answers mean
+    /// nothing.
+    pub is_untrained: bool,
     /// Whether each text is a pair.
     pub reads_pairs: bool,
 }

@@ -1,5 +1,7 @@
-//! A text of several lines that is being edited. The caret is always on a border of graphemes, which
-//! are never cut in two, and the text is in Unicode's normalization form C (NFC), as the texts of
+//! A text of several lines that is being edited. The caret is on a border of graphemes, which are never
+//! cut in two; only while one types, it stays behind what was typed, also where that has become one
+//! grapheme with what follows, since the next character may part them again, as the second letter of a
+//! flag before another flag does. The text is in Unicode's normalization form C (NFC), as the texts of
 //! datasets are. Lines end with a line feed, whatever was pasted; a tab is a space.
 
 pub mod rows;
@@ -65,9 +67,15 @@ impl TextArea {
         &self.now.text
     }
 
-    /// The caret, as a byte offset on a border of graphemes.
+    /// The caret, as a byte offset: on a border of graphemes, or behind what was typed last.
     pub fn caret(&self) -> usize {
         self.now.caret
+    }
+
+    /// Whether the caret is on a border of graphemes.
+    #[cfg(test)]
+    pub fn is_at_border(&self) -> bool {
+        border_from(&self.now.text, self.now.caret) == self.now.caret
     }
 
     /// What was changed of the texts that were inserted, since the field was empty.
@@ -96,6 +104,16 @@ impl TextArea {
 
     /// Edits the text.
     pub fn edit(&mut self, request: InputRequest) {
+        use InputRequest as Request;
+        if !matches!(
+            request,
+            Request::InsertChar(_)
+                | Request::DeletePrevChar
+                | Request::DeletePrevWord
+                | Request::DeleteFromStart
+        ) {
+            self.go_to_border();
+        }
         let (text, caret) = (self.now.text.as_str(), self.now.caret);
         let target = match request {
             InputRequest::InsertChar(c) => return self.type_char(c),
@@ -134,6 +152,7 @@ impl TextArea {
 
     /// Takes back the last change.
     pub fn undo(&mut self) {
+        self.go_to_border();
         if let Some(before) = self.undo.pop() {
             self.redo.push(std::mem::replace(&mut self.now, before));
             self.restored();
@@ -142,6 +161,7 @@ impl TextArea {
 
     /// Makes the change again that was taken back last.
     pub fn redo(&mut self) {
+        self.go_to_border();
         if let Some(after) = self.redo.pop() {
             self.undo.push(std::mem::replace(&mut self.now, after));
             self.restored();
@@ -151,6 +171,7 @@ impl TextArea {
     /// Moves the caret by rows in a field of `columns` columns. Returns `false` if there is no such
     /// row.
     pub fn move_rows(&mut self, by: isize, columns: usize) -> bool {
+        self.go_to_border();
         let text = self.now.text.as_str();
         let rows = rows::rows(text, columns);
         let (row, column) = rows::position(text, &rows, self.now.caret);
@@ -162,6 +183,11 @@ impl TextArea {
         self.move_to(target);
         self.column = Some(column);
         true
+    }
+
+    /// Puts the caret on a border of graphemes, if it is not on one.
+    fn go_to_border(&mut self) {
+        self.now.caret = border_from(&self.now.text, self.now.caret);
     }
 
     fn type_char(&mut self, c: char) {
@@ -264,7 +290,9 @@ impl TextArea {
             self.now = Edited { text, caret };
             self.note.composed = true;
         }
-        self.now.caret = border_from(&self.now.text, self.now.caret);
+        if self.latest != Change::Typing || !self.now.text.is_char_boundary(self.now.caret) {
+            self.go_to_border();
+        }
         if self.now.text == before.text {
             // Nothing to undo. A change that continued the last one did not add to the list.
             if self.undo.last() == Some(before) {
@@ -274,10 +302,14 @@ impl TextArea {
         } else {
             self.redo.clear();
             self.revision += 1;
+            if self.now.text.is_empty() {
+                self.note = InsertNote::default();
+            }
         }
     }
 
     fn restored(&mut self) {
+        self.go_to_border();
         self.latest = Change::Other;
         self.column = None;
         self.revision += 1;

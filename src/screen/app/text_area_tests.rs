@@ -210,6 +210,44 @@ pub fn apply(area: &mut TextArea, operation: &Operation) {
     }
 }
 
+/// Whether an operation begins at a border of graphemes, also behind what was just typed.
+fn is_from_border(operation: &Operation) -> bool {
+    use InputRequest::{DeleteFromStart, DeletePrevChar, DeletePrevWord, InsertChar};
+    match operation {
+        Operation::Edit(request) => {
+            !matches!(request, InsertChar(_) | DeletePrevChar | DeletePrevWord | DeleteFromStart)
+        }
+        _ => false,
+    }
+}
+
+#[test]
+fn what_is_typed_before_a_flag_an_emoji_or_a_syllable_is_not_mixed_with_it() {
+    for (typed, before) in [
+        ("🇺🇸", "🇰🇷a"),
+        ("\u{1112}\u{1161}\u{11ab}", "가나"),
+        ("👨\u{200d}👩\u{200d}👧", "👨\u{200d}👩\u{200d}👧\u{200d}👦!"),
+        ("e", "\u{301}x"),
+    ] {
+        let mut area = TextArea::default();
+        area.paste(before);
+        area.edit(InputRequest::GoToStart);
+        typed.chars().for_each(|c| area.edit(InputRequest::InsertChar(c)));
+        let whole: String = format!("{typed}{before}").nfc().collect();
+        assert_eq!(area.text(), whole);
+        let (columns, rows) = (80, rows(area.text(), 80));
+        assert!(position(area.text(), &rows, area.caret()).1 <= columns);
+        // Again without them.
+        if typed != "e" {
+            while area.caret() > 0 {
+                area.edit(InputRequest::DeletePrevChar);
+            }
+            let left: String = before.nfc().collect();
+            assert_eq!(area.text(), left);
+        }
+    }
+}
+
 /// A text before and after the caret, edited in the simplest way.
 #[derive(Clone, Debug, Default)]
 struct Model {
@@ -300,13 +338,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     /// Whatever is typed, pasted, deleted, moved and undone: the text is that of the model, and the
-    /// caret on a border of graphemes.
+    /// caret on a border of graphemes, or behind what was just typed.
     #[test]
     fn the_text_is_that_of_a_simple_model(operations in operations()) {
         let mut area = TextArea::default();
         let mut model = Model::default();
         let mut texts = vec![String::new()];
         for operation in &operations {
+            if is_from_border(operation) {
+                let (left, right) = area.text().split_at(border_from(area.text(), area.caret()));
+                model = Model { left: left.to_owned(), right: right.to_owned() };
+            }
             match operation {
                 Operation::Edit(request) => model.edit(*request),
                 Operation::Paste(text) => model.insert(text.trim_end_matches(['\n', '\r'])),
@@ -322,9 +364,10 @@ proptest! {
                 Operation::MoveRows(_) => prop_assert_eq!(&before, area.text()),
                 _ => prop_assert_eq!(&model.text(), area.text(), "{:?}", operation),
             }
-            let borders = area.text().grapheme_indices(true).map(|(at, _)| at);
             let caret = area.caret();
-            prop_assert!(borders.chain([area.text().len()]).any(|at| at == caret));
+            let is_typed = matches!(operation, Operation::Edit(InputRequest::InsertChar(_)));
+            prop_assert!(is_typed || border_from(area.text(), caret) == caret);
+            prop_assert!(area.text().is_char_boundary(caret));
             prop_assert!(is_nfc(area.text()));
             texts.push(area.text().to_owned());
             let (left, right) = area.text().split_at(caret);

@@ -6,7 +6,7 @@
 //! something else is asked meanwhile, and it is asked for again later.
 
 use super::editor;
-use crate::core::attribution::WordAttributions;
+use crate::core::attribution::{TextPart, WordAttributions};
 use crate::core::predict::Prediction;
 use crate::run::protocol::{Answer, Explanation};
 use tui_input::{Input, InputRequest};
@@ -37,8 +37,11 @@ pub struct Replaced {
     pub word: String,
     /// The prediction of the text with it, or why there is none; `None` until it is known.
     pub outcome: Option<Result<Prediction, String>>,
-    /// The text with it.
+    /// The prediction of the text without the change by the same model, which may still be trained.
+    pub before: Option<Prediction>,
+    /// The text with it, and without the change.
     text: String,
+    original: String,
 }
 
 /// The explanation of an answered text.
@@ -48,6 +51,9 @@ pub struct Words {
     /// Whether an explanation is awaited.
     is_awaited: bool,
     explanation: Option<Explanation>,
+    /// The step of the answer that was explained, and of the one that is being explained.
+    step: Option<u64>,
+    asked_step: Option<u64>,
     /// The chosen word, counted from 0.
     chosen: Option<usize>,
     /// The word in place of the chosen one, while it is typed.
@@ -64,16 +70,16 @@ impl Words {
         self.replaced = None;
     }
 
-    /// Whether a text is to be explained: words are shown, no explanation is awaited, and the text is
-    /// not the one that was explained last.
-    pub fn is_wanted(&self, text: &str) -> bool {
+    /// Whether the answer to a text by the model at a step is to be explained: words are shown, no
+    /// explanation is awaited, and it is not the one that was explained last.
+    pub fn is_wanted(&self, text: &str, step: Option<u64>) -> bool {
         let is_known = self.explanation.as_ref().is_some_and(|known| known.text == text);
-        !self.is_hidden && !self.is_awaited && !is_known
+        !self.is_hidden && !self.is_awaited && !(is_known && self.step == step)
     }
 
-    /// Notes that an explanation is asked for.
-    pub fn ask(&mut self) {
-        self.is_awaited = true;
+    /// Notes that an explanation of the answer by the model at a step is asked for.
+    pub fn ask(&mut self, step: Option<u64>) {
+        (self.is_awaited, self.asked_step) = (true, step);
     }
 
     /// Whether an explanation is awaited.
@@ -84,17 +90,30 @@ impl Words {
     /// Keeps an explanation, unless it was cancelled.
     pub fn push(&mut self, explanation: Explanation) {
         self.is_awaited = false;
-        if !explanation.is_cancelled() {
-            self.explanation = Some(explanation);
+        if explanation.is_cancelled() {
+            return;
+        }
+        self.step = self.asked_step;
+        let is_same = self.known().is_some_and(|known| {
+            let text = |part: &TextPart| part.text.clone();
+            explanation
+                .outcome
+                .as_ref()
+                .is_ok_and(|new| known.parts.iter().map(text).eq(new.parts.iter().map(text)))
+        });
+        self.explanation = Some(explanation);
+        // The chosen word stays chosen while the model changes.
+        if !is_same {
             self.choose(None);
         }
     }
 
     /// Keeps the answer about the text with another word, unless another word is chosen by now.
     pub fn push_replaced(&mut self, answer: Answer) {
-        if let Some(replaced) = &mut self.replaced
-            && replaced.text == answer.text
-        {
+        let Some(replaced) = &mut self.replaced else { return };
+        if replaced.before.is_none() && replaced.original == answer.text {
+            replaced.before = answer.outcome.ok();
+        } else if replaced.text == answer.text {
             replaced.outcome = Some(answer.outcome);
         }
     }
@@ -156,16 +175,20 @@ impl Words {
         Some(self.known()?.parts.get(self.chosen_part()?)?.text.as_str())
     }
 
-    /// Puts the typed word in place of the chosen one. Returns the text with it.
-    fn replace(&mut self) -> Option<String> {
+    /// Puts the typed word in place of the chosen one. Returns the text as it is, and with that word.
+    fn replace(&mut self) -> Option<[String; 2]> {
         let word = self.typed.take()?.value().to_owned();
         let chosen = self.chosen_part()?;
-        let parts = self.known()?.parts.iter().enumerate();
+        let parts = &self.known()?.parts;
+        let original: String = parts.iter().map(|part| part.text.as_str()).collect();
         let text: String = parts
+            .iter()
+            .enumerate()
             .map(|(index, part)| if index == chosen { word.as_str() } else { part.text.as_str() })
             .collect();
-        self.replaced = Some(Replaced { word, outcome: None, text: text.clone() });
-        Some(text)
+        let asked = [original.clone(), text.clone()];
+        self.replaced = Some(Replaced { word, outcome: None, before: None, text, original });
+        Some(asked)
     }
 
     /// The explanation of a text, if words are shown and it is known.
@@ -198,8 +221,8 @@ impl Words {
         !self.is_hidden
     }
 
-    /// Applies an action. Returns the text in which a word is replaced, if it is to be asked about.
-    pub fn apply(&mut self, action: WordsAction) -> Option<String> {
+    /// Applies an action. Returns the texts without and with another word, if they are to be asked about.
+    pub fn apply(&mut self, action: WordsAction) -> Option<[String; 2]> {
         match action {
             WordsAction::Toggle => self.is_hidden = !self.is_hidden,
             WordsAction::Choose(by) => {
@@ -264,11 +287,15 @@ mod tests {
         words.edit(InputRequest::DeletePrevChar);
         assert_eq!(words.typed().map(|(word, typed)| (word, typed.value())), Some(("b_ ", "x ")));
         let request = words.apply(WordsAction::ApplyReplacement);
-        assert_eq!(request, Some("a _ x b".to_owned()));
-        let answer = |text: &str| Answer { text: text.to_owned(), outcome: Err("no".to_owned()) };
+        assert_eq!(request, Some(["a _ b_ b", "a _ x b"].map(str::to_owned)));
+        let answer = |text: &str| Answer {
+            text: text.to_owned(),
+            outcome: Err("no".to_owned()),
+            step: None,
+        };
         words.push_replaced(answer("a _ b_ b"));
         let replaced = |words: &Words| words.replaced().map(|replaced| replaced.outcome.clone());
-        assert_eq!(replaced(&words), Some(None), "this is another text");
+        assert_eq!(replaced(&words), Some(None), "this is the text without the change");
         words.push_replaced(answer("a _ x b"));
         assert_eq!(replaced(&words), Some(Some(Err("no".to_owned()))));
         assert_eq!(words.of("a _ b_ b").map(|(_, chosen)| chosen), Some(Some(1)));
@@ -282,18 +309,20 @@ mod tests {
     #[test]
     fn a_text_is_explained_once_unless_words_are_hidden() {
         let mut words = Words::default();
-        assert!(words.is_wanted("a"));
-        words.ask();
-        assert!(words.is_awaited() && !words.is_wanted("a"), "one explanation at a time");
+        assert!(words.is_wanted("a", None));
+        words.ask(None);
+        assert!(words.is_awaited() && !words.is_wanted("a", None), "one explanation at a time");
         words.push(Explanation::new("a".to_owned(), Ok(None)));
-        assert!(words.is_wanted("a") && words.of("a").is_none(), "it was cancelled");
+        assert!(words.is_wanted("a", None) && words.of("a").is_none(), "it was cancelled");
         words.push(explained("a"));
-        assert!(!words.is_wanted("a") && words.is_wanted("b") && words.of("a").is_some());
+        assert!(
+            !words.is_wanted("a", None) && words.is_wanted("b", None) && words.of("a").is_some()
+        );
         words.apply(WordsAction::Toggle);
-        assert!(!words.is_wanted("b") && words.of("a").is_none() && !words.are_shown());
+        assert!(!words.is_wanted("b", None) && words.of("a").is_none() && !words.are_shown());
         words.apply(WordsAction::Toggle);
         words.push(Explanation::new("b".to_owned(), Err("no".to_owned())));
-        assert!(!words.is_wanted("b"), "a failure is not repeated");
+        assert!(!words.is_wanted("b", None), "a failure is not repeated");
     }
 
     #[test]

@@ -16,9 +16,7 @@ pub fn is_effective(state: &State, action: Action) -> bool {
             trains && !state.is_opened() && state.has_keys()
         }
         Action::RunControl(_) => trains && state.replay.is_none() && state.has_keys(),
-        Action::Detach => {
-            state.runs.is_none() && state.replay.is_none() && (trains || state.is_elsewhere())
-        }
+        Action::Detach => state.runs.is_none() && state.replay.is_none() && trains,
         Action::TakeKeys => {
             state.location != RunLocation::Unreachable
                 && state.session.as_ref().is_some_and(|session| !session.has_keys)

@@ -148,7 +148,7 @@ fn answer_to(text: &str) -> RunReport {
         truncated: false,
         unknown: 0,
     };
-    RunReport::Answer(Answer { text: prediction.text.clone(), outcome: Ok(prediction) })
+    RunReport::Answer(Answer { text: prediction.text.clone(), outcome: Ok(prediction), step: None })
 }
 
 /// The predict page with an answer about the text being typed.

@@ -36,7 +36,7 @@ impl Connection for RunChannels {
         match self.commands.send(command) {
             Err(SendError(Command::Predict { text })) => {
                 let outcome = Err("the training thread has ended".to_owned());
-                Some(Message::Report(RunReport::Answer(Answer { text, outcome })))
+                Some(Message::Report(RunReport::Answer(Answer { text, outcome, step: None })))
             }
             _ => None,
         }

@@ -42,10 +42,8 @@ fn carry_out(task: FileTask) -> FileReport {
                 })
             }))
         }
-        FileTask::WriteCorrections { folder, labels, predictions, corrections } => {
-            let count = corrections.len();
-            let written = corrections::write(&folder, &predictions, &labels, &corrections);
-            FileReport::Corrections(written.map(|()| count))
+        FileTask::WriteCorrections { folder, labels, predictions, changes } => {
+            FileReport::Corrections(corrections::write(&folder, &predictions, &labels, &changes))
         }
     }
 }

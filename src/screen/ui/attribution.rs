@@ -3,6 +3,7 @@
 use super::theme::Theme;
 use super::widgets::wrapped;
 use crate::core::attribution::{TextPart, WordAttributions};
+use crate::core::predict::Prediction;
 use crate::core::text::{sanitize_for_terminal, truncate_width};
 use crate::screen::app::words::Replaced;
 use crate::screen::lang::Lang;
@@ -191,16 +192,17 @@ struct Change<'a> {
 impl Change<'_> {
     /// The name of the predicted class, the probability before, the one after, and the difference in
     /// percentage points.
-    fn values(self, probability: f64) -> [String; 4] {
+    fn values(self, before: f64, probability: f64) -> [String; 4] {
         let label = self.labels.get(self.words.class).map_or("?", String::as_str);
         let percent = |value: f64| format!("{:.2}%", value * 100.0);
-        let change = format!("{:+.2}", (probability - self.words.score) * 100.0);
-        [truncate_width(label, 20), percent(self.words.score), percent(probability), change]
+        let change = format!("{:+.2}", (probability - before) * 100.0);
+        [truncate_width(label, 20), percent(before), percent(probability), change]
     }
 
     /// The probability with a word masked.
     fn without(self, part: &TextPart) -> String {
-        let [label, before, after, change] = self.values(part.without.unwrap_or(f64::NAN));
+        let [label, before, after, change] =
+            self.values(self.words.score, part.without.unwrap_or(f64::NAN));
         self.lang.tr_with(
             "{0} masked: {1} {2} → {3} ({4})",
             &[&truncate_width(&part.text, 20), &label, &before, &after, &change],
@@ -215,16 +217,17 @@ impl Change<'_> {
             "" => lang.tr("(nothing)").to_owned(),
             word => truncate_width(word, 20),
         };
+        let own = |prediction| own_prediction(prediction, self.is_compared);
         let prediction = match &replaced.outcome {
             None => return format!("{old} → {new}: {}", lang.tr("predicting …")),
             Some(Err(reason)) => return format!("{old} → {new}: {}", lang.tr_filled(reason)),
-            Some(Ok(prediction)) => match &prediction.compared {
-                Some(other) if self.is_compared => &other.prediction,
-                _ => prediction,
-            },
+            Some(Ok(prediction)) => own(prediction),
         };
-        let probability = prediction.probabilities.get(self.words.class);
-        let [label, before, after, change] = self.values(probability.copied().unwrap_or(f64::NAN));
+        let of_class =
+            |prediction: &Prediction| prediction.probabilities.get(self.words.class).copied();
+        let before = replaced.before.as_ref().and_then(|before| of_class(own(before)));
+        let [label, before, after, change] = self
+            .values(before.unwrap_or(self.words.score), of_class(prediction).unwrap_or(f64::NAN));
         let text = lang.tr_with(
             "{0} → {1}: {2} {3} → {4} ({5})",
             &[&old, &new, &label, &before, &after, &change],
@@ -234,6 +237,14 @@ impl Change<'_> {
         }
         let now = truncate_width(&prediction.label, 20);
         text + &lang.tr_with(", now {0}", &[&now])
+    }
+}
+
+/// The prediction of the model, or that of the one that is compared.
+fn own_prediction(prediction: &Prediction, is_compared: bool) -> &Prediction {
+    match &prediction.compared {
+        Some(other) if is_compared => &other.prediction,
+        _ => prediction,
     }
 }
 

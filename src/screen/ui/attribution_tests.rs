@@ -147,7 +147,7 @@ pub(in crate::screen::ui) fn answered(lang: Lang) -> State {
     update(&mut state, Message::Paste(LINE.to_owned()));
     update(&mut state, Message::Action(Action::Submit));
     let prediction = prediction(LINE, 0.9);
-    let answer = Answer { text: LINE.to_owned(), outcome: Ok(prediction) };
+    let answer = Answer { text: LINE.to_owned(), outcome: Ok(prediction), step: None };
     // While it was typed, and after Enter.
     let answer = Message::Report(RunReport::Answer(answer));
     assert_eq!(update(&mut state, answer.clone()), []);
@@ -185,16 +185,25 @@ fn another_word_in_place_of_the_chosen_one_shows_the_change() {
     assert!(typing.contains("in place of 재미있는") && typing.contains("> 지루한"), "{typing}");
     let replaced = LINE.replace("재미있는", "지루한");
     let effects = act(&mut state, WordsAction::ApplyReplacement);
-    assert_eq!(effects, [Effect::Send(Command::Predict { text: replaced.clone() })]);
+    assert_eq!(effects, questions(&replaced));
     assert!(shown(&mut state).contains("재미있는 → 지루한: predicting …"));
-    let answer = Answer { text: replaced.clone(), outcome: Ok(prediction(&replaced, 0.25)) };
+    // The model has been trained since the answer.
+    let answer = Answer { text: LINE.to_owned(), outcome: Ok(prediction(LINE, 0.8)), step: None };
+    update(&mut state, Message::Report(RunReport::Answer(answer)));
+    let answer =
+        Answer { text: replaced.clone(), outcome: Ok(prediction(&replaced, 0.25)), step: None };
     assert_eq!(update(&mut state, Message::Report(RunReport::Answer(answer))), []);
-    let change = "재미있는 → 지루한: positive 90.00% → 25.00% (-65.00), now negative";
+    let change = "재미있는 → 지루한: positive 80.00% → 25.00% (-55.00), now negative";
     let screen = shown(&mut state);
     assert!(screen.contains(change) && screen.contains(LINE), "{screen}");
     assert_eq!(state.prompt.answers.len(), 1, "the answer is not kept");
     act(&mut state, WordsAction::Choose(1));
     assert!(shown(&mut state).contains("지루한 masked"));
+}
+
+/// The questions about the text as it is, and with another word.
+fn questions(replaced: &str) -> [Effect; 2] {
+    [LINE, replaced].map(|text| Effect::Send(Command::Predict { text: text.to_owned() }))
 }
 
 #[test]
@@ -205,7 +214,7 @@ fn words_are_colored_while_one_types_and_change_before_enter() {
     tick(&mut state, 100.0);
     let asked = update(&mut state, Message::Paste(LINE.to_owned()));
     assert_eq!(asked, [Effect::Send(Command::Predict { text: LINE.to_owned() })]);
-    let answer = Answer { text: LINE.to_owned(), outcome: Ok(prediction(LINE, 0.9)) };
+    let answer = Answer { text: LINE.to_owned(), outcome: Ok(prediction(LINE, 0.9)), step: None };
     assert_eq!(update(&mut state, Message::Report(RunReport::Answer(answer))), []);
     let shown = |state: &mut State| text(&screen(state, (80, 24), all_colors()));
     assert!(shown(&mut state).contains("words: …"), "{}", shown(&mut state));
@@ -227,8 +236,11 @@ fn words_are_colored_while_one_types_and_change_before_enter() {
     update(&mut state, Message::Paste("지루한".to_owned()));
     let replaced = LINE.replace("재미있는", "지루한");
     let effects = update(&mut state, Message::Action(Action::Words(WordsAction::ApplyReplacement)));
-    assert_eq!(effects, [Effect::Send(Command::Predict { text: replaced.clone() })]);
-    let answer = Answer { text: replaced.clone(), outcome: Ok(prediction(&replaced, 0.25)) };
+    assert_eq!(effects, questions(&replaced));
+    let answer = Answer { text: LINE.to_owned(), outcome: Ok(prediction(LINE, 0.9)), step: None };
+    update(&mut state, Message::Report(RunReport::Answer(answer)));
+    let answer =
+        Answer { text: replaced.clone(), outcome: Ok(prediction(&replaced, 0.25)), step: None };
     update(&mut state, Message::Report(RunReport::Answer(answer)));
     assert!(shown(&mut state).contains("positive 90.00% → 25.00% (-65.00), now negative"));
     // Enter keeps the answer with its words; nothing is asked again.

@@ -6,6 +6,7 @@ mod field;
 mod history;
 mod ranking;
 mod room;
+mod tokens;
 
 use super::attribution::{self, ShownWords, WordLines};
 use super::theme::Theme;
@@ -93,7 +94,7 @@ fn draw_answers(
     };
     let Some(compared) = compared_name(state) else {
         let (area, words) = room::beside(area, is_roomy && has_words(state));
-        let mut own = block(state.lang.tr("prediction"));
+        let mut own = block(&prediction_title(state));
         if has_titles {
             own = with_answer_note(own, state, theme);
         }
@@ -142,6 +143,15 @@ fn draw_answers(
         let rows = usize::from(block.inner(area).height);
         let lines = answer_lines(view(is_compared, area)).in_rows(rows, lang, theme);
         frame.render_widget(Paragraph::new(lines).block(block), area);
+    }
+}
+
+/// The title of the answer: of one by a model that is still being trained, with its step.
+fn prediction_title(state: &State) -> String {
+    let lang = state.lang;
+    match state.prompt.shown_answer().and_then(|answer| answer.step) {
+        Some(step) => format!("{} · {}", lang.tr("prediction"), lang.tr_with("step {0}", &[&step])),
+        None => lang.tr("prediction").to_owned(),
     }
 }
 
@@ -270,12 +280,13 @@ fn lines_of(answer: &Answer, view: AnswerView) -> AnswerLines {
         _ => (prediction, own),
     };
     let words = shown_words(answer, labels, view);
+    let tokens = tokens::lines(shown, words.as_ref(), width, theme);
     let ranking = words.as_ref().map(|words| ranking::lines(words, width, lang, theme));
     let WordLines { text, summary } = word_lines(answer, words, view);
     AnswerLines {
         numbers: answer::numbers(shown, labels, (width, is_roomy), lang, theme),
         words: [summary, text].concat(),
-        tokens: answer::token_lines(shown, width, lang, theme),
+        tokens,
         ranking: ranking.unwrap_or_default(),
         is_spaced: is_roomy,
     }

@@ -31,7 +31,7 @@ fn prediction(text: &str, positive: f64, tokens: &[&str]) -> Prediction {
 }
 
 fn answered(state: &mut State, prediction: Prediction) {
-    let answer = Answer { text: prediction.text.clone(), outcome: Ok(prediction) };
+    let answer = Answer { text: prediction.text.clone(), outcome: Ok(prediction), step: None };
     update(state, Message::Report(RunReport::Answer(answer)));
 }
 
@@ -72,6 +72,7 @@ pub(super) fn kept(lang: Lang) -> State {
 /// The page of a saved model, beside which a checkpoint is asked.
 pub(super) fn compared(lang: Lang) -> State {
     let asked = AskedModel {
+        is_untrained: false,
         name: "outputs".to_owned(),
         compared: Some("outputs/checkpoint-50".to_owned()),
         reads_pairs: false,
@@ -112,7 +113,11 @@ fn explained(lang: Lang, kept: usize) -> State {
     update(&mut state, Message::Report(RunReport::Explained(explanation)));
     let answer = |number: usize| {
         let text = format!("{number:02} {}", "오래 기억에 남을 영화 ".repeat(8));
-        Answer { text: text.clone(), outcome: Ok(prediction(&text, 0.9, &["[CLS]", "[SEP]"])) }
+        Answer {
+            text: text.clone(),
+            outcome: Ok(prediction(&text, 0.9, &["[CLS]", "[SEP]"])),
+            step: None,
+        }
     };
     state.prompt.answers = (0..kept).map(answer).collect();
     state

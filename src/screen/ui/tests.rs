@@ -50,6 +50,7 @@ fn answer(text: &str, positive: f64, tokens: &[&str]) -> Answer {
     let label = if positive > 0.5 { "positive" } else { "negative" };
     Answer {
         text: text.to_owned(),
+        step: None,
         outcome: Ok(Prediction {
             text_pair: None,
             text: text.to_owned(),

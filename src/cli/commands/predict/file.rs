@@ -53,7 +53,7 @@ pub(super) fn classify(
     );
     let mut unknown = UnknownTokens { unknown: 0, tokens: 0 };
     let mut progress = ProgressLine::new(table.rows.len(), lang);
-    let mut done = 0;
+    let (mut done, mut truncated) = (0, 0usize);
     for rows in table.rows.chunks(BATCH) {
         let inputs = rows.iter().map(|row| input(row, models, &shown));
         let inputs = inputs.collect::<anyhow::Result<Vec<_>>>()?;
@@ -62,6 +62,7 @@ pub(super) fn classify(
             let counts = prediction.unknown_tokens();
             unknown.unknown += counts.unknown;
             unknown.tokens += counts.tokens;
+            truncated += usize::from(prediction.truncated);
             let attribution = attribution(flags.explain, prediction, input, models)?;
             let row = FileRow { row, index: done, kept: table.kept.as_ref() };
             write(models, &Answered { prediction, attribution, row: Some(row) })?;
@@ -70,6 +71,11 @@ pub(super) fn classify(
         progress.show(done);
     }
     drop(progress);
+    if truncated > 0 {
+        let text = "{0}: {1} of {2} texts are longer than {3} tokens; their ends were not read";
+        let text = lang.tr_with(text, &[&shown, &truncated, &done, &models.first.max_length]);
+        print_to_stderr(lang.tr_with("warning: {0}", &[&text]));
+    }
     let texts = table.rows.iter().map(|row| row.text.as_str());
     if let Some(note) = models.first.tokenizer.note_on_texts(&shown, unknown, texts) {
         print_to_stderr(lang.tr_with("warning: {0}", &[&lang.tr_filled(&note)]));

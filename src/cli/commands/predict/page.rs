@@ -23,6 +23,8 @@ pub(super) fn show(
     let asked = AskedModel {
         name: models.first.name.clone(),
         compared: models.compared.as_ref().map(|other| other.name.clone()),
+        is_untrained: models.first.is_untrained
+            || models.compared.as_ref().is_some_and(|other| other.is_untrained),
         reads_pairs: models.reads_pairs,
     };
     let state = State {

@@ -1,7 +1,7 @@
 //! The actions of the page.
 
 use super::filter::{ReviewFilter, ShownReviews, UnknownFilter};
-use super::{Mistakes, Saving};
+use super::{Mistakes, Saving, apply_changes};
 use crate::run::predictions::slices::LengthBand;
 use crate::screen::app::editor;
 use tui_input::{Input, InputRequest};
@@ -229,10 +229,9 @@ impl Mistakes {
         let first = first.filter(|class| *class != own);
         let others = (0..classes).filter(|class| *class != own && Some(*class) != first);
         let order: Vec<u32> = first.into_iter().chain(others).collect();
-        match next_of(&order, self.corrected_class(index)) {
-            Some(class) => self.corrections.insert(index as u32, class),
-            None => self.corrections.remove(&(index as u32)),
-        };
+        let class = next_of(&order, self.corrected_class(index));
+        self.changes.insert(index as u32, class);
+        apply_changes(&mut self.corrections, &self.changes);
         self.saving = match self.saving {
             Saving::Done | Saving::Due => Saving::Due,
             Saving::UnderWay | Saving::UnderWayAndDue => Saving::UnderWayAndDue,

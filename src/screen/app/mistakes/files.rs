@@ -1,7 +1,7 @@
 //! What the page reads and writes in the folder of the run.
 
 use crate::run::predictions::Predictions;
-use crate::run::predictions::corrections::Corrections;
+use crate::run::predictions::corrections::{Changes, Corrections};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ pub enum FileTask {
         labels: Vec<String>,
         /// The texts.
         predictions: Arc<Predictions>,
-        /// The class of each corrected review.
-        corrections: Corrections,
+        /// What the user changed.
+        changes: Changes,
     },
 }
 
@@ -42,6 +42,6 @@ pub struct LoadedPredictions {
 pub enum FileReport {
     /// What was read, if the run keeps predictions.
     Predictions(Result<Option<LoadedPredictions>, String>),
-    /// The corrections were written, this many, or why not.
-    Corrections(Result<usize, String>),
+    /// The corrections that the file then has, or why they were not written.
+    Corrections(Result<Corrections, String>),
 }

@@ -13,7 +13,7 @@ use crate::core::label_errors::{
     is_better_than_chance, reliable_confidence, shared_by_all, suspected,
 };
 use crate::core::train::Outcomes;
-use crate::run::predictions::corrections::Corrections;
+use crate::run::predictions::corrections::{Changes, Corrections};
 use crate::run::predictions::slices::{Slice, slices};
 use crate::run::predictions::{KeptEvaluation, Predictions, Review};
 use std::sync::Arc;
@@ -91,6 +91,9 @@ pub struct Mistakes {
     /// The index of the first slice that is shown.
     pub first_slice: usize,
     corrections: Corrections,
+    /// What the user changed of them since they were written last, and what is being written.
+    changes: Changes,
+    being_saved: Changes,
     /// Whether the corrections in the folder are read.
     has_corrections: bool,
     saving: Saving,
@@ -313,20 +316,50 @@ impl Mistakes {
         self.selected = found.unwrap_or(0);
     }
 
-    /// The corrections to write, if they are to be written now; they then count as being written.
-    pub fn begin_saving(&mut self) -> Option<(Arc<Predictions>, Corrections)> {
+    /// The changes of corrections to write, if they are to be written now; they then count as being written.
+    pub fn begin_saving(&mut self) -> Option<(Arc<Predictions>, Changes)> {
         if self.saving != Saving::Due {
             return None;
         }
         self.saving = Saving::UnderWay;
-        Some((self.predictions.clone()?, self.corrections.clone()))
+        self.being_saved = std::mem::take(&mut self.changes);
+        Some((self.predictions.clone()?, self.being_saved.clone()))
     }
 
-    /// Notes that the corrections were written, or could not be.
-    pub fn saved(&mut self) {
+    /// Applies the corrections that the file now has, or keeps the changes that could not be written.
+    /// Returns the number of corrections.
+    ///
+    /// # Errors
+    /// If they could not be written, with the reason.
+    pub fn saved(&mut self, outcome: Result<Corrections, String>) -> Result<usize, String> {
+        let being_saved = std::mem::take(&mut self.being_saved);
+        let outcome = match outcome {
+            Ok(written) => {
+                self.corrections = written;
+                apply_changes(&mut self.corrections, &self.changes);
+                Ok(self.corrections.len())
+            }
+            Err(reason) => {
+                for (index, class) in being_saved {
+                    self.changes.entry(index).or_insert(class);
+                }
+                Err(reason)
+            }
+        };
         self.saving = match self.saving {
             Saving::UnderWayAndDue => Saving::Due,
             _ => Saving::Done,
+        };
+        outcome
+    }
+}
+
+/// Applies changes to corrections.
+fn apply_changes(corrections: &mut Corrections, changes: &Changes) {
+    for (index, class) in changes {
+        match class {
+            Some(class) => corrections.insert(*index, *class),
+            None => corrections.remove(index),
         };
     }
 }

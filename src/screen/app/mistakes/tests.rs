@@ -175,14 +175,22 @@ fn corrections_are_saved_one_after_another() {
     assert!(mistakes.begin_saving().is_none());
     mistakes.apply(MistakesAction::Relabel);
     assert_eq!(mistakes.corrected_class(3), Some(1));
-    let corrections = mistakes.begin_saving().map(|saving| saving.1);
-    assert_eq!(corrections, Some(Corrections::from([(3, 1)])));
+    let changes = mistakes.begin_saving().map(|saving| saving.1);
+    assert_eq!(changes, Some(Changes::from([(3, Some(1))])));
     mistakes.apply(MistakesAction::Relabel);
     assert_eq!(mistakes.corrected_class(3), None, "two classes");
     assert!(mistakes.begin_saving().is_none(), "it is still being written");
-    mistakes.saved();
-    assert_eq!(mistakes.begin_saving().map(|saving| saving.1), Some(Corrections::new()));
-    mistakes.saved();
+    // Another program has corrected review 5 meanwhile.
+    assert_eq!(mistakes.saved(Ok(Corrections::from([(3, 1), (5, 0)]))), Ok(2 - 1));
+    assert_eq!((mistakes.corrected_class(3), mistakes.corrected_class(5)), (None, Some(0)));
+    let taken_back = Changes::from([(3, None)]);
+    assert_eq!(mistakes.begin_saving().map(|saving| saving.1), Some(taken_back.clone()));
+    assert_eq!(mistakes.saved(Err("full".to_owned())), Err("full".to_owned()));
+    assert!(mistakes.begin_saving().is_none(), "not again before the next change");
+    mistakes.apply(MistakesAction::Relabel);
+    mistakes.apply(MistakesAction::Relabel);
+    assert_eq!(mistakes.begin_saving().map(|saving| saving.1), Some(taken_back), "kept");
+    assert_eq!(mistakes.saved(Ok(Corrections::from([(5, 0)]))), Ok(1));
     assert!(mistakes.begin_saving().is_none());
 }
 

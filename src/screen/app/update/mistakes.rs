@@ -71,9 +71,9 @@ pub(super) fn file_tasks(state: &mut State) -> Vec<Effect> {
         let (folder, labels) = (folder.clone(), labels(&state.started));
         effects.push(Effect::Files(FileTask::Read { folder, labels }));
     }
-    if let Some((predictions, corrections)) = state.mistakes.begin_saving() {
+    if let Some((predictions, changes)) = state.mistakes.begin_saving() {
         let labels = labels(&state.started);
-        let task = FileTask::WriteCorrections { folder, labels, predictions, corrections };
+        let task = FileTask::WriteCorrections { folder, labels, predictions, changes };
         effects.push(Effect::Files(task));
     }
     effects
@@ -88,8 +88,7 @@ pub(super) fn push_report(state: &mut State, report: FileReport) {
             }
         }
         FileReport::Corrections(outcome) => {
-            state.mistakes.saved();
-            let (level, text) = match outcome {
+            let (level, text) = match state.mistakes.saved(outcome) {
                 Ok(0) => {
                     let text = state.lang.tr("no label is corrected any more").to_owned();
                     (Level::Result, text)

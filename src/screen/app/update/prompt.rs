@@ -33,7 +33,11 @@ pub(super) fn move_or_recall(state: &mut State, direction: isize) {
 
 /// Asks about the text being typed, or about the words of the shown answer, if that is due.
 pub(super) fn ask_if_due(state: &mut State) -> Vec<Effect> {
-    let is_due = |due: Option<f64>| due.is_some_and(|due| state.now >= due);
+    let now = state.now;
+    let is_due = |due: Option<f64>| due.is_some_and(|due| now >= due);
+    if is_due(state.renewal_due()) {
+        state.prompt.ask_again();
+    }
     if is_due(state.live_question_due()) {
         let text = state.prompt.ask_live(state.now);
         return vec![Effect::Send(Command::Predict { text })];
@@ -41,8 +45,8 @@ pub(super) fn ask_if_due(state: &mut State) -> Vec<Effect> {
     if is_due(state.words_due())
         && let Some(answer) = state.prompt.shown_answer()
     {
-        let text = answer.text.clone();
-        state.words.ask();
+        let (text, step) = (answer.text.clone(), answer.step);
+        state.words.ask(step);
         return vec![Effect::Send(Command::Explain { text })];
     }
     Vec::new()

@@ -1,3 +1,4 @@
+use crate::core::train::TrainEvent;
 use crate::core::train::fixtures::run;
 use crate::run::protocol::{Activity, Answer, Command, RunReport};
 use crate::screen::app::prompt::PromptAction;
@@ -35,7 +36,7 @@ fn ask(text: &str) -> Vec<Effect> {
 
 fn answer_at(state: &mut State, text: &str, now: f64) -> Vec<Effect> {
     let mut effects = tick(state, now);
-    let answer = Answer { text: text.to_owned(), outcome: Err("no".to_owned()) };
+    let answer = Answer { text: text.to_owned(), outcome: Err("no".to_owned()), step: None };
     effects.extend(update(state, Message::Report(RunReport::Answer(answer))));
     effects
 }
@@ -76,6 +77,42 @@ fn an_earlier_answer_is_dimmed_only_if_the_next_one_takes_long() {
     assert!(state.shows_outdated());
     answer_at(&mut state, "재밌", 1.4);
     assert!(!state.shows_outdated());
+}
+
+#[test]
+fn an_answer_is_renewed_while_the_model_is_trained_and_at_its_end() {
+    let mut state = page();
+    let answer = |state: &mut State, step: u64, now: f64| {
+        tick(state, now);
+        let outcome = Err("no".to_owned());
+        let answer = Answer { text: "재".to_owned(), outcome, step: Some(step) };
+        update(state, Message::Report(RunReport::Answer(answer)))
+    };
+    assert_eq!(type_at(&mut state, "재", 1.0), ask("재"));
+    answer(&mut state, 5, 1.01);
+    assert_eq!(tick(&mut state, 60.0), [], "the model is that of the answer");
+    let steps = run(9).into_iter().filter(|event| matches!(event, TrainEvent::Step(_)));
+    for event in steps {
+        update(&mut state, Message::Report(RunReport::Event(event)));
+    }
+    state.prompt.input.edit(InputRequest::GoToStart);
+    assert_eq!(tick(&mut state, 61.0), [], "asked with the step");
+    answer(&mut state, 9, 62.0);
+    let later = run(20).into_iter().filter(|event| matches!(event, TrainEvent::Step(_)));
+    for event in later {
+        assert_eq!(update(&mut state, Message::Report(RunReport::Event(event))), []);
+    }
+    assert_eq!(tick(&mut state, 64.9), [], "not at each step");
+    assert!(state.question_due().is_some_and(|due| (due - 65.0).abs() < 1e-9));
+    assert_eq!(tick(&mut state, 65.1), ask("재"));
+    answer(&mut state, 20, 65.2);
+    assert_eq!(tick(&mut state, 99.0), []);
+    let ended = update(&mut state, Message::Report(RunReport::Activity(Activity::Idle)));
+    assert_eq!(ended, ask("재"), "the model of the end may be another one");
+    let outcome = Err("no".to_owned());
+    let last = Answer { text: "재".to_owned(), outcome, step: None };
+    assert_eq!(update(&mut state, Message::Report(RunReport::Answer(last))), []);
+    assert_eq!(tick(&mut state, 200.0), []);
 }
 
 #[test]

@@ -22,6 +22,9 @@ pub(super) fn push_status(state: &mut State, status: &SessionStatus) {
         (Some(name), false) if changed => {
             state.lang.tr_with("{0} has the keys", &[&state.lang.tr(name)])
         }
+        (None, false) if changed => {
+            state.lang.tr("nobody has the keys; K takes them over").to_owned()
+        }
         (Some(name), false) if is_first => {
             let name = state.lang.tr(name);
             state.lang.tr_with("watching: {0} has the keys; K takes them over", &[&name])

@@ -210,7 +210,7 @@ fn texts_are_sent_and_answers_are_kept() {
     assert_eq!(typed, std::slice::from_ref(&ask), "while it is typed");
     assert_eq!(press(&mut state, Action::Submit), [ask]);
     assert_eq!(state.prompt.pending, 1);
-    let answer = Answer { text: "재밌다".to_owned(), outcome: Err("no".to_owned()) };
+    let answer = Answer { text: "재밌다".to_owned(), outcome: Err("no".to_owned()), step: None };
     for _ in 0..2 {
         update(&mut state, Message::Report(RunReport::Answer(answer.clone())));
     }

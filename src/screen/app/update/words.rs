@@ -12,9 +12,13 @@ pub(super) fn apply(state: &mut State, action: WordsAction) -> Vec<Effect> {
         confirm::inform(state, "choose a word of the answered text first: Alt-→");
         return Vec::new();
     }
-    let Some(text) = state.words.apply(action) else { return Vec::new() };
-    state.prompt.ask_replaced();
-    vec![Effect::Send(Command::Predict { text })]
+    let Some(texts) = state.words.apply(action) else { return Vec::new() };
+    // Both at once, so that the same model answers them.
+    let ask = |text| {
+        state.prompt.ask_replaced();
+        Effect::Send(Command::Predict { text })
+    };
+    texts.map(ask).into()
 }
 
 /// Applies an answer.

@@ -2,7 +2,6 @@
 
 use crate::core::predict::Prediction;
 use crate::core::text::{align_left, truncate_width};
-use crate::core::tokenizer::hangul::visible_hangul;
 use crate::screen::lang::Lang;
 use crate::screen::ui::theme::Theme;
 use crate::screen::ui::widgets::bar::bar;
@@ -52,6 +51,11 @@ pub(super) fn numbers(
         } else {
             lines.push(line);
         }
+    }
+    if prediction.truncated {
+        let warning =
+            lang.tr_with("only the first {0} tokens are read", &[&prediction.tokens.len()]);
+        lines.extend(wrapped(&warning, width, theme.warning()));
     }
     if prediction.has_many_unknown() {
         let counts = prediction.unknown_tokens();
@@ -135,41 +139,4 @@ fn probability_line(
         spans.push(Span::styled(format!(" {:>7}", percent(*calibrated)), theme.dim()));
     }
     Line::from(spans)
-}
-
-/// The tokens, in lines of at most `width` columns; `[UNK]` is highlighted, special tokens are dim.
-/// (`Paragraph`'s own wrapping lets a wide character exceed the width by a column.)
-pub(super) fn token_lines(
-    prediction: &Prediction,
-    width: usize,
-    lang: Lang,
-    theme: Theme,
-) -> Vec<Line<'static>> {
-    let unknown = theme.error().patch(theme.selected());
-    let mut spans: Vec<Span> = Vec::new();
-    for token in &prediction.tokens {
-        let style = match token.as_str() {
-            "[UNK]" => unknown,
-            "[CLS]" | "[SEP]" => theme.dim(),
-            _ => theme.train(),
-        };
-        spans.push(Span::styled(truncate_width(&visible_hangul(token), width), style));
-    }
-    if prediction.truncated {
-        spans.push(Span::styled(lang.tr("(truncated)").to_owned(), theme.warning()));
-    }
-    let mut lines = vec![Line::default()];
-    for span in spans {
-        let last = lines.len() - 1;
-        let used = lines[last].width();
-        if used > 0 && used + 1 + span.width() > width {
-            lines.push(Line::from(span));
-        } else {
-            if used > 0 {
-                lines[last].push_span(Span::raw(" "));
-            }
-            lines[last].push_span(span);
-        }
-    }
-    lines
 }

@@ -69,7 +69,12 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme) -
         (Some(note), _) if theme.is_frameless() => Block::new().title(note),
         (None, _) if theme.is_frameless() => Block::new(),
         (Some(note), _) => titled_block(theme, title).title_bottom(note),
-        (None, Some(note)) => titled_block(theme, title).title_bottom(border_note(note, theme)),
+        (None, Some(note)) => {
+            let is_untrained = state.asked_model.as_ref().is_some_and(|asked| asked.is_untrained);
+            let note = border_note(note, theme);
+            let note = if is_untrained { note.style(theme.warning()) } else { note };
+            titled_block(theme, title).title_bottom(note)
+        }
         (None, None) => titled_block(theme, title),
     };
     let inner = block.inner(area);
@@ -147,6 +152,10 @@ pub(super) fn model_note(state: &State) -> Option<String> {
     let lang = state.lang;
     if let Some(asked) = &state.asked_model {
         let name = truncate_width(&display_path(Path::new(&asked.name)), 40);
+        if asked.is_untrained {
+            let text = " {0} has an untrained head: its answers mean nothing ";
+            return Some(lang.tr_with(text, &[&name]));
+        }
         return Some(lang.tr_with(" answers with {0} ", &[&name]));
     }
     if let Some(reason) = state.why_no_model() {

@@ -37,6 +37,10 @@ proptest! {
             if input.text().is_empty() {
                 continue;
             }
+            if !input.is_at_border() {
+                // What was typed has become one grapheme with what follows.
+                continue;
+            }
             let next = input.text()[input.caret()..].graphemes(true).next();
             let expected = match next {
                 None | Some("\n") => " ",

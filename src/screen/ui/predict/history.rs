@@ -104,6 +104,9 @@ fn entry(
         if let Some(other) = &prediction.compared {
             spans.extend(column(&other.prediction, &other.labels));
         }
+        if let Some(step) = answer.step {
+            spans.push(Span::styled(align_left(&format!("@{step}"), 7) + " ", theme.dim()));
+        }
     } else {
         let error = align_left(state.lang.tr("error"), 10);
         let bar = if has_bars { BAR + 2 } else { 0 };
