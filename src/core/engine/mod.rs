@@ -180,6 +180,19 @@ pub trait Engine: Send {
     /// or the device fails.
     fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>>;
 
+    /// As [`Engine::logits`]. `interruption` may be called meanwhile, on a device that computes one
+    /// operation after another, to compute logits of other batches.
+    ///
+    /// # Errors
+    /// As [`Engine::logits`].
+    fn interruptible_logits(
+        &mut self,
+        batch: &PackedBatch,
+        _interruption: &mut Interruption<'_>,
+    ) -> EngineResult<Vec<f32>> {
+        self.logits(batch)
+    }
+
     /// Adds up the gradients of each later step over all ranks before its update. The losses and
     /// predictions of [`Engine::step_metrics`] are then those of the whole step. Returns a note for the
     /// user, if there is one. All ranks call it.

@@ -7,7 +7,7 @@ use super::temperature::TemperatureFit;
 use crate::core::collective::{Collective, Single, floats_of_bytes, floats_to_bytes, is_shared};
 use crate::core::data::batching::{Example, PackedBatch, evaluation_batches};
 use crate::core::engine::logits::{class_of, confidence_of, loss_of};
-use crate::core::engine::{Engine, EngineError, PretrainingLosses};
+use crate::core::engine::{Engine, EngineError, Logits, PretrainingLosses};
 use crate::core::ops::backend::{ReplacedLosses, TokenLosses};
 use std::time::Instant;
 
@@ -94,9 +94,24 @@ pub fn evaluate_pretraining(
     }))
 }
 
-/// Evaluates a model on examples. `progress` is called with the number of evaluated examples and of
-/// all examples, before the first batch and after each batch; if it returns `false`, the evaluation
-/// ends without a result.
+/// A moment of an evaluation at which something else can be computed.
+pub enum EvaluationMoment<'a, 'b> {
+    /// Before the first batch, or after a batch.
+    Between {
+        /// The engine.
+        engine: &'a mut dyn Engine,
+        /// The number of examples evaluated so far.
+        done: usize,
+        /// The number of all examples.
+        total: usize,
+    },
+    /// Within a batch, with what computes the logits of other texts.
+    Within(&'a mut Logits<'b>),
+}
+
+/// Evaluates a model on examples. `progress` is called before the first batch, within each batch on a
+/// device that can be interrupted, and after each batch; if it returns `false` between batches, the
+/// evaluation ends without a result.
 ///
 /// # Errors
 /// If a computation fails.
@@ -104,7 +119,7 @@ pub fn evaluate(
     engine: &mut dyn Engine,
     examples: &[Example],
     options: EvaluationOptions,
-    progress: impl FnMut(&mut dyn Engine, usize, usize) -> bool,
+    progress: impl FnMut(EvaluationMoment<'_, '_>) -> bool,
 ) -> Result<Option<Metrics>, EngineError> {
     evaluate_each(engine, examples, options, progress, |_| {})
 }
@@ -128,7 +143,7 @@ pub fn evaluate_each(
     engine: &mut dyn Engine,
     examples: &[Example],
     options: EvaluationOptions,
-    progress: impl FnMut(&mut dyn Engine, usize, usize) -> bool,
+    progress: impl FnMut(EvaluationMoment<'_, '_>) -> bool,
     on_example: impl FnMut(ExampleResult<'_>),
 ) -> Result<Option<Metrics>, EngineError> {
     evaluate_shared(engine, &Single, examples, options, progress, on_example)
@@ -145,7 +160,7 @@ pub fn evaluate_shared(
     collective: &dyn Collective,
     examples: &[Example],
     options: EvaluationOptions,
-    mut progress: impl FnMut(&mut dyn Engine, usize, usize) -> bool,
+    mut progress: impl FnMut(EvaluationMoment<'_, '_>) -> bool,
     mut on_example: impl FnMut(ExampleResult<'_>),
 ) -> Result<Option<Metrics>, EngineError> {
     let began = Instant::now();
@@ -154,8 +169,8 @@ pub fn evaluate_shared(
     let mut reliability = Reliability::default();
     let mut fit = TemperatureFit::new(options.classes, examples.len());
     let mut loss = 0f64;
-    let mut done = 0;
-    if !progress(engine, 0, examples.len()) {
+    let (mut done, total) = (0, examples.len());
+    if !progress(EvaluationMoment::Between { engine: &mut *engine, done, total }) {
         return Ok(None);
     }
     let batches = evaluation_batches(&lengths, options.batch_size);
@@ -163,7 +178,9 @@ pub fn evaluate_shared(
         let logits = match round.get(collective.rank()) {
             Some(rows) => {
                 let batch = PackedBatch::new(rows.iter().map(|&i| &examples[i]), options.pad_to);
-                engine.logits(&batch)?
+                engine.interruptible_logits(&batch, &mut |logits| {
+                    progress(EvaluationMoment::Within(logits));
+                })?
             }
             None => Vec::new(),
         };
@@ -180,7 +197,7 @@ pub fn evaluate_shared(
             fit.add(logits, label);
         }
         done += rows.len();
-        if !progress(engine, done, examples.len()) {
+        if !progress(EvaluationMoment::Between { engine: &mut *engine, done, total }) {
             return Ok(None);
         }
     }

@@ -39,11 +39,11 @@ impl State {
     pub fn renewal_due(&self) -> Option<f64> {
         let answered_at = self.prompt.live_answered_at().filter(|_| self.is_asked_here())?;
         let step = self.prompt.live_answer()?.0.step?;
-        match self.is_running() {
+        if !self.is_running() {
             // The model at the end may be another one, such as the best.
-            false => Some(answered_at),
-            true => (step < self.steps_done()).then_some(answered_at + RENEWAL),
+            return Some(answered_at);
         }
+        (step < self.steps_done()).then_some(answered_at + RENEWAL)
     }
 
     /// Whether a model is asked on the page that is shown.

@@ -233,17 +233,12 @@ fn what_is_typed_before_a_flag_an_emoji_or_a_syllable_is_not_mixed_with_it() {
         area.paste(before);
         area.edit(InputRequest::GoToStart);
         typed.chars().for_each(|c| area.edit(InputRequest::InsertChar(c)));
-        let whole: String = format!("{typed}{before}").nfc().collect();
-        assert_eq!(area.text(), whole);
-        let (columns, rows) = (80, rows(area.text(), 80));
-        assert!(position(area.text(), &rows, area.caret()).1 <= columns);
-        // Again without them.
+        assert_eq!(area.text(), format!("{typed}{before}").nfc().collect::<String>());
         if typed != "e" {
             while area.caret() > 0 {
                 area.edit(InputRequest::DeletePrevChar);
             }
-            let left: String = before.nfc().collect();
-            assert_eq!(area.text(), left);
+            assert_eq!(area.text(), before.nfc().collect::<String>());
         }
     }
 }

@@ -73,8 +73,9 @@ impl Words {
     /// Whether the answer to a text by the model at a step is to be explained: words are shown, no
     /// explanation is awaited, and it is not the one that was explained last.
     pub fn is_wanted(&self, text: &str, step: Option<u64>) -> bool {
-        let is_known = self.explanation.as_ref().is_some_and(|known| known.text == text);
-        !self.is_hidden && !self.is_awaited && !(is_known && self.step == step)
+        let known = self.explanation.as_ref().filter(|known| known.text == text);
+        let is_known = known.is_some() && self.step == step;
+        !(self.is_hidden || self.is_awaited || is_known)
     }
 
     /// Notes that an explanation of the answer by the model at a step is asked for.

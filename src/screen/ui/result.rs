@@ -95,9 +95,12 @@ pub(super) fn lines(
         .chain(one_line(most))
         .chain(one_line(most.min(1)))
         .chain([(&without_verdict, false, most), (&without_verdict, false, most.min(1))]);
-    let lines_of = |facts: &[Row], is_wrapped: bool| match is_wrapped {
-        true => facts.iter().map(|row| fact_height(row, width)).sum::<usize>(),
-        false => facts.len(),
+    let lines_of = |facts: &[Row], is_wrapped: bool| {
+        if is_wrapped {
+            facts.iter().map(|row| fact_height(row, width)).sum::<usize>()
+        } else {
+            facts.len()
+        }
     };
     let chosen = choices.find(|(facts, wrap, command)| lines_of(facts, *wrap) + command <= rows);
     let (facts, is_wrapped, command) =

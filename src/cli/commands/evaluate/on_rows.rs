@@ -7,7 +7,7 @@ use crate::core::data::Sample;
 use crate::core::data::source::tokenize;
 use crate::core::engine::logits::class_of;
 use crate::core::tokenizer::on_threads;
-use crate::core::train::evaluation::{EvaluationOptions, evaluate_each};
+use crate::core::train::evaluation::{EvaluationMoment, EvaluationOptions, evaluate_each};
 use crate::core::train::event::Metrics;
 use crate::run::dataset::EvaluationRows;
 use crate::run::options::{TrainOptions, run_toml};
@@ -62,8 +62,8 @@ pub(super) fn evaluate_rows(
     };
     let mut engine = saved::engine(&saved.model, &flags.compute, flags.int8)?;
     let mut results = vec![RowResult::default(); examples.len()];
-    let progress = |_: &mut dyn crate::core::engine::Engine, done, total| {
-        if shows_progress {
+    let progress = |moment: EvaluationMoment<'_, '_>| {
+        if let (EvaluationMoment::Between { done, total, .. }, true) = (moment, shows_progress) {
             // If it cannot be written, there is no progress to see.
             let _ = write!(std::io::stderr(), "\r{done}/{total} texts ");
         }

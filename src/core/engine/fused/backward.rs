@@ -55,22 +55,28 @@ impl<B: Backend> FusedPass<'_, B> {
         self.interruptible_layers_backward(recompute, work, gradients, |_, _| Ok(()))
     }
 
-    /// As [`Self::layers_backward`]; `between` is called after each layer with its index.
+    /// As [`Self::layers_backward`]; `between` is called with the index of each layer after it, and
+    /// without an index within it.
     pub(super) fn interruptible_layers_backward(
         &self,
         recompute: bool,
         work: &mut Workspace<B>,
         gradients: &mut B::Gradients,
-        mut between: impl FnMut(usize, &mut B::Gradients) -> Result<()>,
+        mut between: impl FnMut(Option<usize>, &mut B::Gradients) -> Result<()>,
     ) -> Result<()> {
+        let backend = self.backend;
         for index in (0..self.network.layout.layers.len()).rev() {
-            self.backend.install(|| {
-                if recompute {
-                    self.recompute(index, work)?;
-                }
-                self.layer_backward(index, if recompute { 0 } else { index }, work, gradients)
-            })?;
-            between(index, gradients)?;
+            let state = if recompute { 0 } else { index };
+            if recompute {
+                backend.install(|| self.recompute(index, work))?;
+                between(None, gradients)?;
+            }
+            backend.install(|| self.output_backward(index, state, work, gradients))?;
+            between(None, gradients)?;
+            backend.install(|| self.intermediate_backward(index, state, work, gradients))?;
+            between(None, gradients)?;
+            backend.install(|| self.attention_backward(index, state, work, gradients))?;
+            between(Some(index), gradients)?;
         }
         Ok(())
     }
@@ -202,9 +208,10 @@ impl<B: Backend> FusedPass<'_, B> {
         self.layer(index, LayerBuffers { batch, relative, input, state, out })
     }
 
-    /// Computes the backward pass of a layer. It reads the gradient of the output from `grad_first`
-    /// for a layer that computes only first tokens, else from `grad`, and writes the gradient of the input to `grad`.
-    fn layer_backward(
+    /// Computes the backward pass of the end of a layer, down to the gradient of its activation, which is
+    /// then in `grad_wide`. It reads the gradient of the layer's output from `grad_first` for a layer that
+    /// computes only first tokens, else from `grad`, and writes that of the residual there.
+    fn output_backward(
         &self,
         index: usize,
         state: usize,
@@ -233,7 +240,23 @@ impl<B: Backend> FusedPass<'_, B> {
         })?;
         let (x, dx) = (&state.activated, &mut work.grad_wide);
         let buffers = LinearBuffers { rows, x, grad: &work.grad_narrow, dx, accumulate: false };
-        self.linear_backward(&layer.output, false, buffers, gradients)?;
+        self.linear_backward(&layer.output, false, buffers, gradients)
+    }
+
+    /// Computes the backward pass of the middle of a layer, after [`Self::output_backward`].
+    fn intermediate_backward(
+        &self,
+        index: usize,
+        state: usize,
+        work: &mut Workspace<B>,
+        gradients: &mut B::Gradients,
+    ) -> Result<()> {
+        let (backend, layout) = (self.backend, &self.network.layout);
+        let layer = &layout.layers[index];
+        let first_only = self.network.is_first_only(index);
+        let rows = if first_only { self.sequences } else { self.rows };
+        let state = &work.layers[state];
+        let grad = if first_only { &mut work.grad_first } else { &mut work.grad };
         backend.activate_backward(ActivateBackward {
             bias: Some(layer.intermediate.bias),
             activation: layout.activation,
@@ -246,7 +269,24 @@ impl<B: Backend> FusedPass<'_, B> {
         })?;
         let (x, wide) = (&state.middle, &work.grad_wide);
         let buffers = LinearBuffers { rows, x, grad: wide, dx: &mut *grad, accumulate: true };
-        self.linear_backward(&layer.intermediate, false, buffers, gradients)?;
+        self.linear_backward(&layer.intermediate, false, buffers, gradients)
+    }
+
+    /// Computes the backward pass of the attention of a layer, after [`Self::intermediate_backward`], and
+    /// writes the gradient of the layer's input to `grad`.
+    fn attention_backward(
+        &self,
+        index: usize,
+        state: usize,
+        work: &mut Workspace<B>,
+        gradients: &mut B::Gradients,
+    ) -> Result<()> {
+        let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
+        let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
+        let first_only = self.network.is_first_only(index);
+        let rows = if first_only { self.sequences } else { self.rows };
+        let (state, batch) = (&work.layers[state], &work.batch);
+        let grad = if first_only { &mut work.grad_first } else { &mut work.grad };
         backend.add_norm_backward(AddNormBackward {
             parameters,
             bias: layer.attention_output.bias,

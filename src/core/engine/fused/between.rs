@@ -1,4 +1,4 @@
-//! Logits between two layers of a step, so that a question does not wait for the step's end.
+//! Logits between two operations of a step, so that a question does not wait for the step's end.
 //!
 //! Until a step ends, the weights are those after the step before it. Only rows of the token table
 //! whose updates are pending have to be brought up to date, as at the beginning of a step; rows of the
@@ -13,7 +13,7 @@ use crate::core::ops::Backend;
 use crate::core::ops::backend::PackedBatch;
 use candle_core::Result;
 
-/// What is needed to compute logits between two layers.
+/// What is needed to compute logits within a step.
 pub(super) struct Between<'a, B: Backend> {
     pub backend: &'a B,
     pub network: &'a Network,

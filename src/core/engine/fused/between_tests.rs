@@ -61,8 +61,9 @@ fn train(
                 within.push(logits(&question));
             })?;
             let within = within.into_iter().collect::<Result<Vec<_>, _>>()?;
-            // Three layers forward and three backward, of two micro-batches.
-            assert_eq!(within.len(), 12);
+            // Two parts of three layers forward, and three backward with the recomputed activations, of
+            // two micro-batches.
+            assert_eq!(within.len(), 2 * 3 * (2 + 3 + usize::from(checkpointing)));
             assert!(within.iter().all(|logits| *logits == within[0]), "they are the same");
             answers.push(within[0].clone());
         } else {
@@ -100,7 +101,26 @@ fn a_question_that_cannot_be_answered_does_not_fail_the_step() -> anyhow::Result
     engine.interruptible_step(&input(0), &options, &mut |logits| {
         failures += usize::from(logits(&outside).is_err());
     })?;
-    assert_eq!(failures, 12);
+    assert_eq!(failures, 30);
     assert!(engine.step_metrics()?.loss.is_finite());
+    Ok(())
+}
+
+#[test]
+fn questions_within_a_batch_of_an_evaluation_change_nothing() -> anyhow::Result<()> {
+    let model = model()?;
+    let mut engine = build(&model, &EngineOptions::default())?;
+    let (question, batch) = (question(), input(3).own().next().map(|(_, batch)| batch.clone()));
+    let batch = batch.unwrap_or_else(|| question.clone());
+    let (expected, answer) = (engine.logits(&batch)?, engine.logits(&question)?);
+    let mut answers = Vec::new();
+    let logits = engine.interruptible_logits(&batch, &mut |logits| {
+        answers.push(logits(&question));
+    })?;
+    assert!(logits == expected, "{logits:?} {expected:?}");
+    assert_eq!(answers.len(), 6, "within and after each of three layers");
+    for other in answers {
+        assert!(other? == answer);
+    }
     Ok(())
 }

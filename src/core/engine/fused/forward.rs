@@ -121,7 +121,7 @@ impl<B: Backend> FusedPass<'_, B> {
         self.interruptible_layers(saved, work, || {})
     }
 
-    /// As [`Self::layers`]; `between` is called after each layer.
+    /// As [`Self::layers`]; `between` is called within each layer and after it.
     pub(super) fn interruptible_layers(
         &self,
         saved: SavedActivations,
@@ -135,8 +135,10 @@ impl<B: Backend> FusedPass<'_, B> {
             let state = &mut work.layers[if saved == SavedActivations::All { index } else { 0 }];
             let (input, out) = (&input[0], &mut out[0]);
             let (batch, relative) = (&work.batch, &work.relative);
-            let buffers = LayerBuffers { batch, relative, input, state, out };
-            self.backend.install(|| self.layer(index, buffers))?;
+            let mut buffers = LayerBuffers { batch, relative, input, state, out };
+            self.backend.install(|| self.layer_attention(index, &mut buffers))?;
+            between();
+            self.backend.install(|| self.layer_output(index, &mut buffers))?;
             between();
             if saved == SavedActivations::None {
                 work.hidden.swap(0, 1);
@@ -193,8 +195,14 @@ impl<B: Backend> FusedPass<'_, B> {
 
     /// Computes one encoder layer. If the head reads only first tokens, the last layer
     /// computes keys and values for all rows, and the rest for first tokens.
-    pub(super) fn layer(&self, index: usize, buffers: LayerBuffers<'_, B>) -> Result<()> {
-        let LayerBuffers { batch, relative, input, state, out } = buffers;
+    pub(super) fn layer(&self, index: usize, mut buffers: LayerBuffers<'_, B>) -> Result<()> {
+        self.layer_attention(index, &mut buffers)?;
+        self.layer_output(index, &mut buffers)
+    }
+
+    /// Computes the first part of a layer: its attention, up to the norm behind it.
+    fn layer_attention(&self, index: usize, buffers: &mut LayerBuffers<'_, B>) -> Result<()> {
+        let LayerBuffers { batch, relative, input, state, .. } = buffers;
         let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
         let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
         let first_only = self.network.is_first_only(index);
@@ -228,7 +236,16 @@ impl<B: Backend> FusedPass<'_, B> {
             residual: if first_only { &state.first } else { input },
             statistics: &mut state.attended_statistics,
             out: &mut state.middle,
-        })?;
+        })
+    }
+
+    /// Computes the second part of a layer, from the norm behind its attention on.
+    fn layer_output(&self, index: usize, buffers: &mut LayerBuffers<'_, B>) -> Result<()> {
+        let LayerBuffers { batch, state, out, .. } = buffers;
+        let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
+        let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
+        let first_only = self.network.is_first_only(index);
+        let rows = if first_only { self.sequences } else { self.rows };
         self.product(&layer.intermediate, rows, &state.middle, &mut state.wide)?;
         backend.activate(ActivateForward {
             parameters,

@@ -120,6 +120,37 @@ impl<B: Backend> FusedEngine<B> {
         })
     }
 
+    /// As [`Self::logits_of`]; other logits can be computed meanwhile.
+    fn interruptible_logits_of(
+        &mut self,
+        packed: &PackedBatch,
+        interruption: &mut Interruption<'_>,
+    ) -> Result<Vec<f32>> {
+        let Self { backend, network, parameters, training, work, asked, .. } = self;
+        let (backend, network) = (&*backend, &*network);
+        let parameters = backend.install(|| evaluated(backend, parameters, training))?;
+        let dropouts = &network.dropouts(None);
+        let pass = |batch: &PackedBatch| {
+            FusedPass::evaluating(backend, network, parameters, dropouts, batch)
+        };
+        let own = pass(packed);
+        backend.install(|| own.begin(packed, SavedActivations::None, work))?;
+        let last = own.interruptible_layers(SavedActivations::None, work, || {
+            interruption(&mut |batch| {
+                let asked = &mut *asked;
+                let logits = backend.install(|| {
+                    pass(batch).forward(batch, SavedActivations::None, asked)?;
+                    backend.read(&asked.head.logits)
+                });
+                Ok(logits?)
+            });
+        })?;
+        backend.install(|| {
+            own.classify(last, work)?;
+            backend.read(&work.head.logits)
+        })
+    }
+
     fn optimizer(&mut self) -> Result<(&B, &mut B::Parameters, &mut TrainingState<B>)> {
         match &mut self.training {
             Some(training) => Ok((&self.backend, &mut self.parameters, training)),
@@ -159,6 +190,17 @@ impl FusedEngine<Cpu> {
 impl<B: Backend> Engine for FusedEngine<B> {
     fn logits(&mut self, batch: &PackedBatch) -> EngineResult<Vec<f32>> {
         Ok(self.logits_of(batch)?)
+    }
+
+    fn interruptible_logits(
+        &mut self,
+        batch: &PackedBatch,
+        interruption: &mut Interruption<'_>,
+    ) -> EngineResult<Vec<f32>> {
+        if !self.backend.is_interruptible() {
+            return self.logits(batch);
+        }
+        Ok(self.interruptible_logits_of(batch, interruption)?)
     }
 
     fn join(&mut self, collective: Arc<dyn Collective>) -> EngineResult<Option<String>> {

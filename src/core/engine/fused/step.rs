@@ -121,9 +121,9 @@ impl<B: Backend> FusedEngine<B> {
             backend.install(|| pass.head_backward(loss, work, gradients))?;
             pass.interruptible_layers_backward(recompute, work, gradients, |layer, gradients| {
                 between.interrupt();
-                match &mut ranks {
-                    Some(ranks) => ranks.start_from(layer, backend, gradients),
-                    None => Ok(()),
+                match (layer, &mut ranks) {
+                    (Some(layer), Some(ranks)) => ranks.start_from(layer, backend, gradients),
+                    _ => Ok(()),
                 }
             })?;
             backend.install(|| pass.embed_backward(work, gradients))?;

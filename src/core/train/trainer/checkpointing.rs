@@ -11,7 +11,7 @@ use crate::core::train::arguments::{EvalStrategy, SaveStrategy};
 use crate::core::train::checkpoint::{CheckpointError, load_weights, step_of};
 use crate::core::train::error::TrainError;
 use crate::core::train::evaluation::{
-    EvaluationOptions, ExampleResult, evaluate_pretraining, evaluate_shared,
+    EvaluationMoment, EvaluationOptions, ExampleResult, evaluate_pretraining, evaluate_shared,
 };
 use crate::core::train::event::{
     Evaluated, EvaluationProgress, Saved, TrainEvent, evaluation_entry,
@@ -253,7 +253,14 @@ impl Trainer<'_> {
         };
         let (pending, collective) = (&mut run.pending, self.collective());
         let mut lost = None;
-        let progress = |engine: &mut dyn Engine, done, total| {
+        let mut progress = |moment: EvaluationMoment<'_, '_>| {
+            let (engine, done, total) = match moment {
+                EvaluationMoment::Between { engine, done, total } => (engine, done, total),
+                EvaluationMoment::Within(logits) => {
+                    observer.during_step(logits);
+                    return true;
+                }
+            };
             observer.publish(TrainEvent::EvaluationProgress(EvaluationProgress { done, total }));
             match poll_stop(collective, pending, engine, observer) {
                 Ok(found) => stop = stop.or(found),
@@ -263,6 +270,9 @@ impl Trainer<'_> {
         };
         let mut outcomes = None;
         let metrics = if self.model.config().task.is_pretraining() {
+            let progress = |engine: &mut dyn Engine, done, total| {
+                progress(EvaluationMoment::Between { engine, done, total })
+            };
             evaluate_pretraining(run.engine, collective, self.eval, options.batch_size, progress)?
         } else {
             outcomes = Outcomes::new(self.eval.len(), options.classes);

@@ -149,25 +149,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             return session::detach(state);
         }
         Action::QuitWithoutSaving => return vec![Effect::Quit],
-        Action::SaveModel => {
-            state.overlay = None;
-            if state.is_unsaved() && !state.is_running() {
-                state.activity = Activity::Saving;
-                state.requests.model = true;
-                confirm::inform(state, "saving the model");
-                return vec![Effect::Send(Command::SaveModel)];
-            }
-            let text = if state.replay.is_some() {
-                "a recorded run has nothing to save"
-            } else if state.is_running() {
-                "the model is saved at the end; C saves a checkpoint"
-            } else if state.saved.is_some() {
-                "the model is saved already"
-            } else {
-                "there is no model to save"
-            };
-            confirm::inform(state, text);
-        }
+        Action::SaveModel => return save_model(state),
         Action::Scroll(lines) => scroll_or_tell(state, lines),
         Action::ScrollToTop => scroll(state, -ALL_LINES),
         Action::ScrollToBottom => scroll(state, ALL_LINES),
@@ -224,6 +206,28 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
             }
         }
     }
+    Vec::new()
+}
+
+/// Saves the model that is in memory only, or says why there is nothing to save.
+fn save_model(state: &mut State) -> Vec<Effect> {
+    state.overlay = None;
+    if state.is_unsaved() && !state.is_running() {
+        state.activity = Activity::Saving;
+        state.requests.model = true;
+        confirm::inform(state, "saving the model");
+        return vec![Effect::Send(Command::SaveModel)];
+    }
+    let text = if state.replay.is_some() {
+        "a recorded run has nothing to save"
+    } else if state.is_running() {
+        "the model is saved at the end; C saves a checkpoint"
+    } else if state.saved.is_some() {
+        "the model is saved already"
+    } else {
+        "there is no model to save"
+    };
+    confirm::inform(state, text);
     Vec::new()
 }
 

@@ -78,17 +78,13 @@ fn starts(tokens: &[String], text: &str) -> Vec<Option<usize>> {
         // Behind a token that was not found, the next one may be further on.
         let is_next =
             |gap: &usize| text[at..at + gap].trim().is_empty() || (is_behind && *gap <= MAX_GAP);
-        match found.filter(is_next) {
-            Some(gap) => {
-                let start = at + gap;
-                (at, is_behind) = (start + body.len(), false);
-                Some(start)
-            }
-            None => {
-                is_behind |= !body.is_empty();
-                None
-            }
-        }
+        let Some(gap) = found.filter(is_next) else {
+            is_behind |= !body.is_empty();
+            return None;
+        };
+        let start = at + gap;
+        (at, is_behind) = (start + body.len(), false);
+        Some(start)
     };
     tokens.iter().map(&mut start).collect()
 }
