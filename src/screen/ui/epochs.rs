@@ -13,6 +13,9 @@ use ratatui::widgets::{Block, Paragraph};
 /// The width from which losses are shown.
 const WITH_LOSSES: u16 = 52;
 
+/// The width from which there are precision and recall, if all epochs fit below one another.
+const WITH_RATES: u16 = 80;
+
 /// Columns between two columns of epochs, for the mark of the best one.
 const GAP: u16 = 4;
 
@@ -20,6 +23,7 @@ const GAP: u16 = 4;
 pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: Theme) {
     let inner = block.inner(area);
     let losses = inner.width >= WITH_LOSSES;
+    let height = usize::from(inner.height).saturating_sub(1).max(1);
     // Masked words have a perplexity instead of F1.
     let has_classes = !state.is_pretraining()
         || state.started.as_ref().is_some_and(|started| !started.labels.is_empty());
@@ -37,6 +41,11 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         heads.push(head("train loss", 12, theme.train()));
         heads.push(head("eval loss", 11, theme.eval()));
     }
+    let rates = has_classes && inner.width >= WITH_RATES && state.epochs.len() <= height;
+    if rates {
+        heads.push(head("precision", 12, theme.f1()));
+        heads.push(head("recall", 10, theme.f1()));
+    }
     let head = Line::from(heads);
     let best = state.best.as_ref().map(|best| best.step);
     let rows: Vec<Line> = state
@@ -44,7 +53,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         .iter()
         .map(|row| {
             let is_best = row.eval.as_ref().is_some_and(|eval| Some(eval.step) == best);
-            epoch_line(row, is_best, losses, theme)
+            epoch_line(row, is_best, (losses, rates), theme)
         })
         .collect();
     frame.render_widget(block, area);
@@ -53,7 +62,6 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         return frame.render_widget(Paragraph::new(lines), inner);
     }
     // An enlarged panel has as many columns of epochs as fit, so that it shows all of them.
-    let height = usize::from(inner.height).saturating_sub(1).max(1);
     let width = head.width() as u16 + GAP;
     let fitting = usize::from((inner.width + GAP - 2) / width).max(1);
     let columns = rows.len().div_ceil(height).min(fitting);
@@ -67,7 +75,13 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     }
 }
 
-fn epoch_line(row: &EpochRow, is_best: bool, losses: bool, theme: Theme) -> Line<'static> {
+/// The line of an epoch, with its losses and with precision and recall if asked for.
+fn epoch_line(
+    row: &EpochRow,
+    is_best: bool,
+    (losses, rates): (bool, bool),
+    theme: Theme,
+) -> Line<'static> {
     let metric = |value: Option<f64>| value.map_or("     -".to_owned(), |v| format!("{v:.4}"));
     let perplexity = row.eval.as_ref().and_then(|eval| eval.metrics.perplexity);
     let pretrains = perplexity.is_some();
@@ -94,6 +108,13 @@ fn epoch_line(row: &EpochRow, is_best: bool, losses: bool, theme: Theme) -> Line
         let eval = row.eval.as_ref().map(|eval| eval.metrics.eval_loss);
         spans.push(Span::raw(format!("  {:>10}", metric(train))));
         spans.push(Span::styled(format!("  {:>9}", metric(eval)), style));
+    }
+    if rates {
+        let metrics = row.eval.as_ref().filter(has_classes).map(|eval| &eval.metrics);
+        let precision = metrics.map(|metrics| metrics.eval_precision);
+        let recall = metrics.map(|metrics| metrics.eval_recall);
+        spans.push(Span::styled(format!("  {:>10}", metric(precision)), style));
+        spans.push(Span::styled(format!("  {:>8}", metric(recall)), style));
     }
     spans.push(Span::styled(if is_best { " ◂" } else { "" }, theme.eval()));
     Line::from(spans)

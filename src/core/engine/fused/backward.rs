@@ -1,15 +1,17 @@
 //! The backward pass.
 
+mod layer;
+
 use super::forward::{FusedPass, LayerBuffers};
 use super::workspace::Workspace;
 use crate::core::model::Pooling;
+use crate::core::ops::Backend;
 use crate::core::ops::backend::{
-    ActivateBackward, Activation, AddNormBackward, AttentionBackward, ClassifyBackward,
-    CrossEntropy, Divergence, EmbedBackward, LinearBackwardInput, LinearBackwardWeight,
-    LinearLayout,
+    ActivateBackward, Activation, ClassifyBackward, CrossEntropy, Divergence, EmbedBackward,
+    LinearBackwardInput, LinearBackwardWeight, LinearLayout,
 };
-use crate::core::ops::{Backend, Dropout};
 use candle_core::Result;
+use layer::LayerPart;
 
 /// The settings of the loss.
 #[derive(Clone, Copy, Debug)]
@@ -71,11 +73,12 @@ impl<B: Backend> FusedPass<'_, B> {
                 backend.install(|| self.recompute(index, work))?;
                 between(None, gradients)?;
             }
-            backend.install(|| self.output_backward(index, state, work, gradients))?;
-            between(None, gradients)?;
-            backend.install(|| self.intermediate_backward(index, state, work, gradients))?;
-            between(None, gradients)?;
-            backend.install(|| self.attention_backward(index, state, work, gradients))?;
+            for part in LayerPart::ALL {
+                backend.install(|| self.part_backward(part, (index, state), work, gradients))?;
+                if part != LayerPart::Projections {
+                    between(None, gradients)?;
+                }
+            }
             between(Some(index), gradients)?;
         }
         Ok(())
@@ -91,18 +94,24 @@ impl<B: Backend> FusedPass<'_, B> {
         gradients: &mut B::Gradients,
     ) -> Result<()> {
         let LinearBuffers { rows, x, grad, .. } = buffers;
-        if self.trains {
-            self.backend.linear_backward_weight(LinearBackwardWeight {
-                layer,
-                biased,
-                again: false,
-                rows,
-                x,
-                grad,
-                gradients,
-            })?;
-        }
+        self.linear_backward_weight(layer, biased, (rows, x, grad), gradients)?;
         self.linear_backward_input(layer, buffers)
+    }
+
+    /// Computes, in training, the gradients of a linear layer's weight and with `biased` of its bias, from
+    /// its input and the gradient of its output.
+    pub(super) fn linear_backward_weight(
+        &self,
+        layer: &LinearLayout,
+        biased: bool,
+        (rows, x, grad): (usize, &B::Buffer, &B::Buffer),
+        gradients: &mut B::Gradients,
+    ) -> Result<()> {
+        if !self.trains {
+            return Ok(());
+        }
+        let weight = LinearBackwardWeight { layer, biased, again: false, rows, x, grad, gradients };
+        self.backend.linear_backward_weight(weight)
     }
 
     /// Computes the gradient of a linear layer's input.
@@ -206,134 +215,6 @@ impl<B: Backend> FusedPass<'_, B> {
         let (batch, state) = (&work.batch, &mut work.layers[0]);
         let (relative, input, out) = (&work.relative, &input[0], &mut out[0]);
         self.layer(index, LayerBuffers { batch, relative, input, state, out })
-    }
-
-    /// Computes the backward pass of the end of a layer, down to the gradient of its activation, which is
-    /// then in `grad_wide`. It reads the gradient of the layer's output from `grad_first` for a layer that
-    /// computes only first tokens, else from `grad`, and writes that of the residual there.
-    fn output_backward(
-        &self,
-        index: usize,
-        state: usize,
-        work: &mut Workspace<B>,
-        gradients: &mut B::Gradients,
-    ) -> Result<()> {
-        let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
-        let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
-        let first_only = self.network.is_first_only(index);
-        let rows = if first_only { self.sequences } else { self.rows };
-        let (state, batch) = (&work.layers[state], &work.batch);
-        let grad = if first_only { &mut work.grad_first } else { &mut work.grad };
-
-        backend.add_norm_backward(AddNormBackward {
-            parameters,
-            bias: layer.output.bias,
-            norm: &layer.output_norm,
-            dropout: dropouts.layer_output,
-            batch,
-            first_only,
-            x: &state.output,
-            statistics: &state.output_statistics,
-            grad,
-            dx: &mut work.grad_narrow,
-            gradients,
-        })?;
-        let (x, dx) = (&state.activated, &mut work.grad_wide);
-        let buffers = LinearBuffers { rows, x, grad: &work.grad_narrow, dx, accumulate: false };
-        self.linear_backward(&layer.output, false, buffers, gradients)
-    }
-
-    /// Computes the backward pass of the middle of a layer, after [`Self::output_backward`].
-    fn intermediate_backward(
-        &self,
-        index: usize,
-        state: usize,
-        work: &mut Workspace<B>,
-        gradients: &mut B::Gradients,
-    ) -> Result<()> {
-        let (backend, layout) = (self.backend, &self.network.layout);
-        let layer = &layout.layers[index];
-        let first_only = self.network.is_first_only(index);
-        let rows = if first_only { self.sequences } else { self.rows };
-        let state = &work.layers[state];
-        let grad = if first_only { &mut work.grad_first } else { &mut work.grad };
-        backend.activate_backward(ActivateBackward {
-            bias: Some(layer.intermediate.bias),
-            activation: layout.activation,
-            dropout: Dropout::NONE,
-            rows,
-            width: layer.intermediate.outputs,
-            x: &state.wide,
-            grad: &mut work.grad_wide,
-            gradients,
-        })?;
-        let (x, wide) = (&state.middle, &work.grad_wide);
-        let buffers = LinearBuffers { rows, x, grad: wide, dx: &mut *grad, accumulate: true };
-        self.linear_backward(&layer.intermediate, false, buffers, gradients)
-    }
-
-    /// Computes the backward pass of the attention of a layer, after [`Self::intermediate_backward`], and
-    /// writes the gradient of the layer's input to `grad`.
-    fn attention_backward(
-        &self,
-        index: usize,
-        state: usize,
-        work: &mut Workspace<B>,
-        gradients: &mut B::Gradients,
-    ) -> Result<()> {
-        let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
-        let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
-        let first_only = self.network.is_first_only(index);
-        let rows = if first_only { self.sequences } else { self.rows };
-        let (state, batch) = (&work.layers[state], &work.batch);
-        let grad = if first_only { &mut work.grad_first } else { &mut work.grad };
-        backend.add_norm_backward(AddNormBackward {
-            parameters,
-            bias: layer.attention_output.bias,
-            norm: &layer.attention_norm,
-            dropout: dropouts.attention_output,
-            batch,
-            first_only,
-            x: &state.attended,
-            statistics: &state.attended_statistics,
-            grad,
-            dx: &mut work.grad_narrow,
-            gradients,
-        })?;
-        let (x, dx) = (&state.context, &mut work.grad_context);
-        let buffers = LinearBuffers { rows, x, grad: &work.grad_narrow, dx, accumulate: false };
-        self.linear_backward(&layer.attention_output, false, buffers, gradients)?;
-        let relative = &mut work.relative;
-        let mut drelative = std::mem::take(&mut relative.grad_matrix);
-        backend.attention_backward(AttentionBackward {
-            config: &self.network.attention(dropouts.attention_probabilities, first_only),
-            batch,
-            queries: if first_only { &state.queries } else { &state.qkv },
-            keys_values: &state.qkv,
-            relative: self.relative(relative, &state.relative),
-            statistics: &state.attention_statistics,
-            grad: &work.grad_context,
-            dqueries: first_only.then_some(&mut work.grad_queries),
-            dkeys_values: &mut work.grad_qkv,
-            drelative: self.trains.then_some(&mut drelative),
-        })?;
-        relative.grad_matrix = drelative;
-        let (input, qkv) = (&work.hidden[index], &work.grad_qkv);
-        if !first_only {
-            let buffers = LinearBuffers { rows, x: input, grad: qkv, dx: grad, accumulate: true };
-            self.linear_backward(&layer.query_key_value(), true, buffers, gradients)?;
-            return self.layer_relative_backward(index, &state.relative, relative, gradients);
-        }
-        let queries = &work.grad_queries;
-        let buffers =
-            LinearBuffers { rows, x: &state.first, grad: queries, dx: grad, accumulate: true };
-        self.linear_backward(&layer.query, true, buffers, gradients)?;
-        let (rows, below) = (self.rows, &mut work.grad);
-        let buffers =
-            LinearBuffers { rows, x: input, grad: qkv, dx: &mut *below, accumulate: false };
-        self.linear_backward(&layer.key_value(), true, buffers, gradients)?;
-        self.layer_relative_backward(index, &state.relative, relative, gradients)?;
-        backend.scatter_add_first(batch, self.network.hidden, &work.grad_first, below)
     }
 
     /// From the gradient of the first layer's input to that of the embeddings, in a model that

@@ -57,6 +57,24 @@ pub(super) struct LayerBuffers<'a, B: Backend> {
     pub out: &'a mut B::Buffer,
 }
 
+/// A part of a layer's forward pass; the step can be interrupted between two parts.
+#[derive(Clone, Copy, Debug)]
+enum LayerPart {
+    /// Queries, keys and values.
+    Projections,
+    /// From the attention to the norm behind it.
+    Attention,
+    /// The first half of the feed-forward network.
+    Intermediate,
+    /// The second half, with the norm behind it.
+    Output,
+}
+
+impl LayerPart {
+    /// All parts, in order.
+    const ALL: [Self; 4] = [Self::Projections, Self::Attention, Self::Intermediate, Self::Output];
+}
+
 impl<B: Backend> FusedPass<'_, B> {
     /// Computes the logits from the token ids and writes them to the workspace.
     pub(super) fn forward(
@@ -136,10 +154,10 @@ impl<B: Backend> FusedPass<'_, B> {
             let (input, out) = (&input[0], &mut out[0]);
             let (batch, relative) = (&work.batch, &work.relative);
             let mut buffers = LayerBuffers { batch, relative, input, state, out };
-            self.backend.install(|| self.layer_attention(index, &mut buffers))?;
-            between();
-            self.backend.install(|| self.layer_output(index, &mut buffers))?;
-            between();
+            for part in LayerPart::ALL {
+                self.backend.install(|| self.layer_part(part, index, &mut buffers))?;
+                between();
+            }
             if saved == SavedActivations::None {
                 work.hidden.swap(0, 1);
             }
@@ -196,15 +214,26 @@ impl<B: Backend> FusedPass<'_, B> {
     /// Computes one encoder layer. If the head reads only first tokens, the last layer
     /// computes keys and values for all rows, and the rest for first tokens.
     pub(super) fn layer(&self, index: usize, mut buffers: LayerBuffers<'_, B>) -> Result<()> {
-        self.layer_attention(index, &mut buffers)?;
-        self.layer_output(index, &mut buffers)
+        LayerPart::ALL.into_iter().try_for_each(|part| self.layer_part(part, index, &mut buffers))
     }
 
-    /// Computes the first part of a layer: its attention, up to the norm behind it.
-    fn layer_attention(&self, index: usize, buffers: &mut LayerBuffers<'_, B>) -> Result<()> {
+    fn layer_part(
+        &self,
+        part: LayerPart,
+        index: usize,
+        buffers: &mut LayerBuffers<'_, B>,
+    ) -> Result<()> {
+        match part {
+            LayerPart::Projections => self.layer_projections(index, buffers),
+            LayerPart::Attention => self.layer_attention(index, buffers),
+            LayerPart::Intermediate => self.layer_intermediate(index, buffers),
+            LayerPart::Output => self.layer_output(index, buffers),
+        }
+    }
+
+    fn layer_projections(&self, index: usize, buffers: &mut LayerBuffers<'_, B>) -> Result<()> {
         let LayerBuffers { batch, relative, input, state, .. } = buffers;
-        let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
-        let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
+        let (backend, layer) = (self.backend, &self.network.layout.layers[index]);
         let first_only = self.network.is_first_only(index);
         let rows = if first_only { self.sequences } else { self.rows };
         if first_only {
@@ -214,7 +243,15 @@ impl<B: Backend> FusedPass<'_, B> {
         } else {
             self.linear(&layer.query_key_value(), rows, input, &mut state.qkv)?;
         }
-        self.layer_relative(index, relative, &mut state.relative)?;
+        self.layer_relative(index, relative, &mut state.relative)
+    }
+
+    fn layer_attention(&self, index: usize, buffers: &mut LayerBuffers<'_, B>) -> Result<()> {
+        let LayerBuffers { batch, relative, input, state, .. } = buffers;
+        let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
+        let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
+        let first_only = self.network.is_first_only(index);
+        let rows = if first_only { self.sequences } else { self.rows };
         backend.attention(AttentionForward {
             config: &self.network.attention(dropouts.attention_probabilities, first_only),
             batch,
@@ -239,13 +276,10 @@ impl<B: Backend> FusedPass<'_, B> {
         })
     }
 
-    /// Computes the second part of a layer, from the norm behind its attention on.
-    fn layer_output(&self, index: usize, buffers: &mut LayerBuffers<'_, B>) -> Result<()> {
-        let LayerBuffers { batch, state, out, .. } = buffers;
-        let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
-        let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
-        let first_only = self.network.is_first_only(index);
-        let rows = if first_only { self.sequences } else { self.rows };
+    fn layer_intermediate(&self, index: usize, buffers: &mut LayerBuffers<'_, B>) -> Result<()> {
+        let (state, layout) = (&mut *buffers.state, &self.network.layout);
+        let (backend, parameters, layer) = (self.backend, self.parameters, &layout.layers[index]);
+        let rows = if self.network.is_first_only(index) { self.sequences } else { self.rows };
         self.product(&layer.intermediate, rows, &state.middle, &mut state.wide)?;
         backend.activate(ActivateForward {
             parameters,
@@ -256,7 +290,15 @@ impl<B: Backend> FusedPass<'_, B> {
             width: layer.intermediate.outputs,
             x: &mut state.wide,
             out: &mut state.activated,
-        })?;
+        })
+    }
+
+    fn layer_output(&self, index: usize, buffers: &mut LayerBuffers<'_, B>) -> Result<()> {
+        let LayerBuffers { batch, state, out, .. } = buffers;
+        let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
+        let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
+        let first_only = self.network.is_first_only(index);
+        let rows = if first_only { self.sequences } else { self.rows };
         self.product(&layer.output, rows, &state.activated, &mut state.output)?;
         backend.add_norm(AddNormForward {
             parameters,

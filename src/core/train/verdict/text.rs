@@ -101,9 +101,9 @@ impl Verdict {
             }
             Self::Plateau { loss: losses, evaluations, .. } => {
                 let text = if *evaluations == 1 {
-                    "eval loss {0} there, {1} at the one evaluation since"
+                    "eval loss {0}, since then: {1}"
                 } else {
-                    "eval loss {0} there, at least {1} at the {2} evaluations since"
+                    "eval loss {0}, best of {2} since then: {1}"
                 };
                 let losses = losses.map(loss).into_iter();
                 (text, losses.chain([evaluations.to_string()]).collect())
@@ -150,7 +150,7 @@ impl Verdict {
                 return VerdictText { text: "{1} of {3} are {0}", ..self.evidence(labels) };
             }
             Self::Plateau { loss: losses, .. } => {
-                ("eval loss {0}, since then at least {1}", losses.map(loss).to_vec())
+                ("eval loss {0}, since then: {1}", losses.map(loss).to_vec())
             }
             Self::Improving { .. } | Self::Unclear { loss: None, .. } => {
                 return self.evidence(labels);
