@@ -137,7 +137,7 @@ fn the_columns_of_the_input_come_before_those_of_the_predictions() {
                 {\"text\":\"별로\",\"seen\":true,\"id\":8}\n";
     write(folder.path(), "in.jsonl", rows);
     let (table, notes) = predict("in.jsonl", "out.tsv");
-    assert_eq!(notes, "", "no column is renamed");
+    assert_eq!(notes, "out.tsv: the predictions of 2 texts are written\n", "no column is renamed");
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split('\t').collect()).collect();
     assert_eq!(lines[0][..6], ["id", "text", "tags", "stars", "seen", "label"]);
     assert_eq!(lines[1][..5], ["7", "최고", "\"[1,{\"\"a\"\":null}]\"", "4.5", ""]);

@@ -158,7 +158,7 @@ fn a_run_is_opened_annotated_renamed_and_deleted_by_keys() {
     assert_eq!((listed.len(), &listed[0]["run"]), (1, &"mine/first".into()));
     assert_eq!(listed[0]["note"], "기준 실행");
     terminal.press("D");
-    terminal.wait_for("delete?");
+    terminal.wait_for("to the trash?");
     terminal.press("n");
     terminal.wait("no dialog", |text| !text.contains("delete?"));
     terminal.press("Dy");

@@ -55,7 +55,7 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCod
         Some(file) => count = file::classify(file, flags, &mut models, &mut write)?,
         None => each_text(&flags.texts, |texts| {
             count += texts.len();
-            classify(texts, flags.explain, &mut models, &mut write)
+            classify(texts, flags, &mut models, &mut write)
         })?,
     }
     out.flush()?;
@@ -130,10 +130,11 @@ type WriteOne<'a> = dyn FnMut(&AskedModels, &Answered<'_>) -> anyhow::Result<()>
 /// Classifies the texts on lines. Those before one that is not a pair are still classified.
 fn classify(
     texts: &[&str],
-    method: Option<ExplainMethod>,
+    flags: &PredictFlags,
     models: &mut AskedModels,
     write: &mut WriteOne<'_>,
 ) -> anyhow::Result<()> {
+    let (method, lang) = (flags.explain, flags.display.lang());
     let (mut inputs, mut problem) = (Vec::new(), Ok(()));
     for line in texts {
         match models.input(line).with_context(|| format!("\"{}\"", truncate_width(line, 60))) {
@@ -152,11 +153,10 @@ fn classify(
         }
         let what = || format!("\"{}\"", truncate_width(input.text, 40));
         if prediction.truncated {
-            let read = prediction.tokens.len();
-            print_to_stderr(format_args!(
-                "warning: {}: only the first {read} tokens are read",
-                what()
-            ));
+            let read =
+                lang.tr_with("only the first {0} tokens are read", &[&prediction.tokens.len()]);
+            let text = format!("{}: {read}", what());
+            print_to_stderr(lang.tr_with("warning: {0}", &[&text]));
         }
         let attribution = attribution(method, prediction, input, models).with_context(what)?;
         write(models, &Answered { prediction, attribution, row: None })?;

@@ -24,6 +24,9 @@ const STEADY_RISES: usize = 8;
 /// The least part by which the evaluation loss rises in so many evaluations, if it matters.
 const LEAST_RISE: f64 = 0.02;
 
+/// The least part by which the evaluation loss falls at all recent evaluations if that is no plateau.
+const LEAST_FALL: f64 = 0.01;
+
 /// The fewest steps for a verdict on the training loss alone.
 const MIN_STEPS: u64 = 60;
 
@@ -219,9 +222,9 @@ impl RunWatch {
             .or_else(|| self.overfitting())
             .or_else(|| self.imbalance())
             .or_else(|| self.at_chance().map(Verdict::NothingLearned))
-            .or_else(|| self.plateau())
             .or_else(|| self.improving())
             .or_else(|| self.one_answer())
+            .or_else(|| self.plateau())
             .or_else(|| self.unclear())
     }
 
@@ -279,9 +282,16 @@ impl RunWatch {
         Some(self.evaluations.split_at(recent)).filter(|(before, _)| !before.is_empty())
     }
 
-    /// None of the recent evaluations is clearly better than the best one before.
+    /// None of the recent evaluations is clearly better than the best one before, and the loss does not
+    /// fall a little at each of them.
     fn plateau(&self) -> Option<Verdict> {
         let (before, recent) = self.recent()?;
+        let (first, last) = (before.last()?, recent.last()?);
+        let falls = last.loss < (1.0 - LEAST_FALL) * first.loss;
+        let latest = &self.evaluations[before.len() - 1..];
+        if falls && latest.windows(2).all(|pair| pair[1].loss < pair[0].loss) {
+            return None;
+        }
         let best = lowest(before)?;
         let is_better = |one: &Evaluation| {
             one.loss < best.loss - best.margin() / 3.0

@@ -169,6 +169,23 @@ fn a_rare_class_that_is_not_found_is_an_imbalance() {
 }
 
 #[test]
+fn a_loss_that_falls_at_each_evaluation_is_no_plateau() {
+    let run = |losses: [f64; 4]| {
+        let mut watch = RunWatch::default();
+        for (step, loss) in [(6, losses[0]), (12, losses[1]), (18, losses[2]), (24, losses[3])] {
+            watch.push_evaluation(&evaluation(step, loss, 0.8, 60));
+        }
+        watch.verdict()
+    };
+    let falling = run([0.4934, 0.4740, 0.4684, 0.4675]);
+    assert!(matches!(falling, Some(Verdict::Unclear { loss: Some(_), .. })), "{falling:?}");
+    for flat in [[0.4934, 0.4740, 0.4684, 0.4775], [0.4934, 0.4930, 0.4925, 0.4920]] {
+        let verdict = run(flat);
+        assert!(matches!(verdict, Some(Verdict::Plateau { .. })), "{verdict:?}");
+    }
+}
+
+#[test]
 fn one_answer_to_all_is_said_before_it_is_known_why() {
     let labels = ["negative", "positive"].map(str::to_owned);
     let early = |counts| with_answers(losses(30, RATE, |_| 0.69), 30, 0.69, counts);

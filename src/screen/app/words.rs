@@ -39,6 +39,8 @@ pub struct Replaced {
     pub outcome: Option<Result<Prediction, String>>,
     /// The prediction of the text without the change by the same model, which may still be trained.
     pub before: Option<Prediction>,
+    /// The step of the model, if it is still trained.
+    pub step: Option<u64>,
     /// The text with it, and without the change.
     text: String,
     original: String,
@@ -115,6 +117,7 @@ impl Words {
         if replaced.before.is_none() && replaced.original == answer.text {
             replaced.before = answer.outcome.ok();
         } else if replaced.text == answer.text {
+            replaced.step = answer.step;
             replaced.outcome = Some(answer.outcome);
         }
     }
@@ -188,7 +191,8 @@ impl Words {
             .map(|(index, part)| if index == chosen { word.as_str() } else { part.text.as_str() })
             .collect();
         let asked = [original.clone(), text.clone()];
-        self.replaced = Some(Replaced { word, outcome: None, before: None, text, original });
+        self.replaced =
+            Some(Replaced { word, outcome: None, before: None, step: None, text, original });
         Some(asked)
     }
 

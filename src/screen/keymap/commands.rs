@@ -51,7 +51,7 @@ pub fn commands(state: &State) -> Vec<PaletteEntry> {
                 },
                 words: [words_of(binding.action).to_owned()]
                     .into_iter()
-                    .chain(binding.footer.into_iter().flat_map(|label| titles(label, state.lang)))
+                    .chain(binding.footer.into_iter().flat_map(|label| titles(label, Lang::Korean)))
                     .collect::<Vec<_>>()
                     .join(" "),
                 keys: keys.collect(),

@@ -225,6 +225,10 @@ impl Change<'_> {
         };
         let of_class =
             |prediction: &Prediction| prediction.probabilities.get(self.words.class).copied();
+        let label_before = match &replaced.before {
+            Some(before) => Some(&own(before).label),
+            None => self.labels.get(self.words.class),
+        };
         let before = replaced.before.as_ref().and_then(|before| of_class(own(before)));
         let [label, before, after, change] = self
             .values(before.unwrap_or(self.words.score), of_class(prediction).unwrap_or(f64::NAN));
@@ -232,11 +236,13 @@ impl Change<'_> {
             "{0} → {1}: {2} {3} → {4} ({5})",
             &[&old, &new, &label, &before, &after, &change],
         );
-        if self.labels.get(self.words.class) == Some(&prediction.label) {
-            return text;
+        let step = replaced.step.map(|step| format!(" · {}", lang.tr_with("step {0}", &[&step])));
+        let step = step.unwrap_or_default();
+        if label_before == Some(&prediction.label) {
+            return text + &step;
         }
         let now = truncate_width(&prediction.label, 20);
-        text + &lang.tr_with(", now {0}", &[&now])
+        text + &lang.tr_with(", now {0}", &[&now]) + &step
     }
 }
 

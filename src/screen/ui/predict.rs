@@ -283,8 +283,15 @@ fn lines_of(answer: &Answer, view: AnswerView) -> AnswerLines {
     let tokens = tokens::lines(shown, words.as_ref(), width, theme);
     let ranking = words.as_ref().map(|words| ranking::lines(words, width, lang, theme));
     let WordLines { text, summary } = word_lines(answer, words, view);
+    let mut numbers = answer::numbers(shown, labels, (width, is_roomy), lang, theme);
+    let is_untrained = state.asked_model.as_ref().is_some_and(|asked| asked.is_untrained);
+    if let (true, true, Some(note)) = (is_untrained, theme.is_frameless(), field::model_note(state))
+    {
+        // A field without a border has no room for it.
+        numbers.splice(0..0, wrapped(note.trim(), width, theme.warning()));
+    }
     AnswerLines {
-        numbers: answer::numbers(shown, labels, (width, is_roomy), lang, theme),
+        numbers,
         words: [summary, text].concat(),
         tokens,
         ranking: ranking.unwrap_or_default(),

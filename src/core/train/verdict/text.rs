@@ -149,9 +149,7 @@ impl Verdict {
             Self::OneAnswer { .. } => {
                 return VerdictText { text: "{1} of {3} are {0}", ..self.evidence(labels) };
             }
-            Self::Plateau { loss: losses, .. } => {
-                ("eval loss {0}, since then: {1}", losses.map(loss).to_vec())
-            }
+            Self::Plateau { loss: losses, .. } => ("loss {0}, then {1}", losses.map(loss).to_vec()),
             Self::Improving { .. } | Self::Unclear { loss: None, .. } => {
                 return self.evidence(labels);
             }

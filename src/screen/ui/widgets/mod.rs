@@ -35,9 +35,10 @@ pub fn with_note(block: Block<'_>, text: impl Into<String>, theme: Theme) -> Blo
     if theme.is_frameless() { block.title(note) } else { block.title_bottom(note) }
 }
 
-/// Draws a hint in the first row of an area that has no content yet.
+/// Draws a hint at the top of an area that has no content yet.
 pub fn draw_hint(frame: &mut Frame, area: Rect, text: &str, theme: Theme) {
-    frame.render_widget(Paragraph::new(Line::styled(text, theme.dim())), area);
+    let lines = wrapped(text, usize::from(area.width).max(1), theme.dim());
+    frame.render_widget(Paragraph::new(lines), area);
 }
 
 /// Draws a hint in the middle of an area that has no content yet.
