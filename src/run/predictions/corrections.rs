@@ -43,12 +43,7 @@ pub fn write(
     let existing = rows(run, known.has_pairs)?;
     let mut corrections: Corrections =
         existing.iter().filter_map(|row| Some((known.review(row)?, known.class(row)?))).collect();
-    for (index, class) in changes {
-        match class {
-            Some(class) => corrections.insert(*index, *class),
-            None => corrections.remove(index),
-        };
-    }
+    apply(&mut corrections, changes);
     let of_others = existing.iter().filter(|row| match known.review(row) {
         None => true,
         Some(index) => known.class(row).is_none() && !changes.contains_key(&index),
@@ -77,6 +72,16 @@ pub fn write(
     };
     written.map_err(|error| format!("{FILE}: {error}"))?;
     Ok(corrections)
+}
+
+/// Applies changes to corrections.
+pub fn apply(corrections: &mut Corrections, changes: &Changes) {
+    for (index, class) in changes {
+        match class {
+            Some(class) => corrections.insert(*index, *class),
+            None => corrections.remove(index),
+        };
+    }
 }
 
 /// The text of the file. All fields are quoted if any has to be, so that a reader sees at once how the

@@ -145,11 +145,12 @@ fn without_panel(
     let hint = Line::styled(truncate_width(state.lang.tr(hint), width), theme.dim());
     let needed = curve.len() + reading.len() + usize::from(is_chosen && reading.is_empty());
     let left = rows.saturating_sub(needed);
-    let mut lines = match result_card(state) {
+    let card = result_card(state);
+    let is_under_way = card.is_none();
+    let mut lines = match card {
         Some(card) => result::lines(&card, (width, left), state.lang, theme),
         None => progress(state, width, theme),
     };
-    let is_under_way = result_card(state).is_none();
     if is_under_way && reading.is_empty() {
         lines.extend(evaluation(state, width, theme));
     }

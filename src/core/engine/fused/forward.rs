@@ -217,6 +217,11 @@ impl<B: Backend> FusedPass<'_, B> {
         LayerPart::ALL.into_iter().try_for_each(|part| self.layer_part(part, index, &mut buffers))
     }
 
+    /// The rows that a layer computes behind its attention.
+    pub(super) fn rows_of(&self, index: usize) -> usize {
+        if self.network.is_first_only(index) { self.sequences } else { self.rows }
+    }
+
     fn layer_part(
         &self,
         part: LayerPart,
@@ -235,7 +240,7 @@ impl<B: Backend> FusedPass<'_, B> {
         let LayerBuffers { batch, relative, input, state, .. } = buffers;
         let (backend, layer) = (self.backend, &self.network.layout.layers[index]);
         let first_only = self.network.is_first_only(index);
-        let rows = if first_only { self.sequences } else { self.rows };
+        let rows = self.rows_of(index);
         if first_only {
             backend.gather_first(batch, self.network.hidden, input, &mut state.first)?;
             self.linear(&layer.query, rows, &state.first, &mut state.queries)?;
@@ -251,7 +256,7 @@ impl<B: Backend> FusedPass<'_, B> {
         let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
         let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
         let first_only = self.network.is_first_only(index);
-        let rows = if first_only { self.sequences } else { self.rows };
+        let rows = self.rows_of(index);
         backend.attention(AttentionForward {
             config: &self.network.attention(dropouts.attention_probabilities, first_only),
             batch,
@@ -279,7 +284,7 @@ impl<B: Backend> FusedPass<'_, B> {
     fn layer_intermediate(&self, index: usize, buffers: &mut LayerBuffers<'_, B>) -> Result<()> {
         let (state, layout) = (&mut *buffers.state, &self.network.layout);
         let (backend, parameters, layer) = (self.backend, self.parameters, &layout.layers[index]);
-        let rows = if self.network.is_first_only(index) { self.sequences } else { self.rows };
+        let rows = self.rows_of(index);
         self.product(&layer.intermediate, rows, &state.middle, &mut state.wide)?;
         backend.activate(ActivateForward {
             parameters,
@@ -298,7 +303,7 @@ impl<B: Backend> FusedPass<'_, B> {
         let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
         let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
         let first_only = self.network.is_first_only(index);
-        let rows = if first_only { self.sequences } else { self.rows };
+        let rows = self.rows_of(index);
         self.product(&layer.output, rows, &state.activated, &mut state.output)?;
         backend.add_norm(AddNormForward {
             parameters,

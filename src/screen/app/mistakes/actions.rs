@@ -1,7 +1,8 @@
 //! The actions of the page.
 
 use super::filter::{ReviewFilter, ShownReviews, UnknownFilter};
-use super::{Mistakes, Saving, apply_changes};
+use super::{Mistakes, Saving};
+use crate::run::predictions::corrections;
 use crate::run::predictions::slices::LengthBand;
 use crate::screen::app::editor;
 use tui_input::{Input, InputRequest};
@@ -231,7 +232,7 @@ impl Mistakes {
         let order: Vec<u32> = first.into_iter().chain(others).collect();
         let class = next_of(&order, self.corrected_class(index));
         self.changes.insert(index as u32, class);
-        apply_changes(&mut self.corrections, &self.changes);
+        corrections::apply(&mut self.corrections, &self.changes);
         self.saving = match self.saving {
             Saving::Done | Saving::Due => Saving::Due,
             Saving::UnderWay | Saving::UnderWayAndDue => Saving::UnderWayAndDue,

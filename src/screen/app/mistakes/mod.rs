@@ -13,7 +13,7 @@ use crate::core::label_errors::{
     is_better_than_chance, reliable_confidence, shared_by_all, suspected,
 };
 use crate::core::train::Outcomes;
-use crate::run::predictions::corrections::{Changes, Corrections};
+use crate::run::predictions::corrections::{self, Changes, Corrections};
 use crate::run::predictions::slices::{Slice, slices};
 use crate::run::predictions::{KeptEvaluation, Predictions, Review};
 use std::sync::Arc;
@@ -336,7 +336,7 @@ impl Mistakes {
         let outcome = match outcome {
             Ok(written) => {
                 self.corrections = written;
-                apply_changes(&mut self.corrections, &self.changes);
+                corrections::apply(&mut self.corrections, &self.changes);
                 Ok(self.corrections.len())
             }
             Err(reason) => {
@@ -351,16 +351,6 @@ impl Mistakes {
             _ => Saving::Done,
         };
         outcome
-    }
-}
-
-/// Applies changes to corrections.
-fn apply_changes(corrections: &mut Corrections, changes: &Changes) {
-    for (index, class) in changes {
-        match class {
-            Some(class) => corrections.insert(*index, *class),
-            None => corrections.remove(index),
-        };
     }
 }
 

@@ -18,10 +18,10 @@ const COUNT: usize = 10;
 const CLASS: usize = 12;
 
 /// The most classes of which the table has all cells.
-pub(super) const MAX_CLASSES: usize = 3;
+const MAX_CLASSES: usize = 3;
 
 /// The rows above the epochs: a blank one, and the names of the columns.
-pub(super) const HEAD: usize = 2;
+const HEAD: usize = 2;
 
 /// A table in at most so many columns and rows, of the latest epochs; empty if it does not fit.
 pub(super) fn lines(
@@ -31,7 +31,11 @@ pub(super) fn lines(
     theme: Theme,
 ) -> Vec<Line<'static>> {
     let evaluated = || state.epochs.iter().filter_map(|row| Some((row.number, row.eval.as_ref()?)));
+    let count = evaluated().count().min(rows.saturating_sub(HEAD));
     let classes = labels.len();
+    if !(2..=MAX_CLASSES).contains(&classes) || count < 2 {
+        return Vec::new();
+    }
     let cells: Vec<(usize, usize)> =
         (0..classes).flat_map(|truth| (0..classes).map(move |answer| (truth, answer))).collect();
     let named = |class: usize| truncate_width(&labels[class], CLASS);
@@ -41,8 +45,7 @@ pub(super) fn lines(
         .collect();
     let widths: Vec<usize> = names.iter().map(|name| name.width().max(COUNT) + 3).collect();
     let needed = EPOCH + ACCURACY + widths.iter().sum::<usize>() + 2;
-    let count = evaluated().count().min(rows.saturating_sub(HEAD));
-    if classes > MAX_CLASSES || needed > width || count < 2 {
+    if needed > width {
         return Vec::new();
     }
     let mut head = vec![

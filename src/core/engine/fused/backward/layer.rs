@@ -58,11 +58,6 @@ impl<B: Backend> FusedPass<'_, B> {
         }
     }
 
-    /// The rows that a layer computes behind its attention.
-    fn rows_of(&self, index: usize) -> usize {
-        if self.network.is_first_only(index) { self.sequences } else { self.rows }
-    }
-
     fn output_weight_backward(
         &self,
         (index, state): (usize, usize),
