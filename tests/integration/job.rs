@@ -20,7 +20,7 @@ fn under_a_shell() -> Terminal {
         while [ "$code" -gt 128 ] && [ "$code" -ne 143 ]; do
             stops=$((stops + 1))
             stty -a | tr '\n' ' '
-            echo "STOPPED $stops"
+            echo "STOPPED $stops (code $code)"
             read -r next
             if [ "$next" = bg ]; then
                 bg

@@ -33,10 +33,10 @@ pub fn wait_for_run() -> anyhow::Result<ExitCode> {
     let mut process = background::same_command(Some("--foreground"))?.spawn()?;
     let pid = Pid::from_child(&process);
     loop {
-        let mut pending: Vec<i32> = signals.wait().collect();
+        let pending: Vec<i32> = signals.wait().collect();
         // A process that is continued is not to be stopped by what it has missed meanwhile.
         let is_continued = pending.contains(&SIGCONT);
-        pending.sort_by_key(|signal| *signal != SIGCONT);
+        let mut is_stopping = false;
         for signal in pending {
             match signal {
                 // It has left the terminal.
@@ -47,17 +47,16 @@ pub fn wait_for_run() -> anyhow::Result<ExitCode> {
                         let code = code.map(|code| ExitCode::from(code as u8));
                         return Ok(code.unwrap_or(ExitCode::FAILURE));
                     }
-                    if !is_continued && is_stopped(pid) {
-                        stop();
-                    }
+                    is_stopping |= is_stopped(pid);
                 }
+                SIGTSTP if is_continued => {}
                 SIGTSTP => {
                     // The terminal stops both, a user perhaps only this one.
                     if !stops_soon(pid) {
                         let _ = kill_process(pid, Signal::TSTP);
                         stops_soon(pid);
                     }
-                    stop();
+                    is_stopping = true;
                 }
                 signal => {
                     if let Some(signal) = Signal::from_named_raw(signal) {
@@ -66,6 +65,10 @@ pub fn wait_for_run() -> anyhow::Result<ExitCode> {
                     }
                 }
             }
+        }
+        // Once for all signals of one stop.
+        if is_stopping && !is_continued {
+            stop();
         }
     }
 }
