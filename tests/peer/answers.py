@@ -43,7 +43,11 @@ class Terminal:
         """Reads what arrives first, for at most this time."""
         ready, _, _ = select.select([self.fd], [], [], max(seconds, 0))
         if ready:
-            self.stream.feed(os.read(self.fd, 1 << 16))
+            try:
+                self.stream.feed(os.read(self.fd, 1 << 16))
+            except OSError:
+                # The program has ended.
+                time.sleep(max(seconds, 0))
 
     def read_for(self, seconds):
         end = time.monotonic() + seconds

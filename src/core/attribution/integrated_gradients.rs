@@ -19,8 +19,9 @@ const ABSOLUTE_TOLERANCE: f64 = 1e-5;
 /// The most points at which gradients are computed; then the rest is reported as the gap.
 const MAX_POINTS: usize = 512;
 
-/// The most tokens of all points that are computed at once, unless one point has more.
-const MAX_ROWS: usize = 512;
+/// The most tokens of all points that are computed at once, unless one point has more; and where what is
+/// computed at once holds up something else.
+pub(super) const MAX_ROWS: [usize; 2] = [512, 96];
 
 /// The positive nodes of Gauss–Legendre quadrature with eight points on [-1, 1], and their weights
 /// (Abramowitz & Stegun, table 25.4).
@@ -36,6 +37,17 @@ fn quadrature() -> impl Iterator<Item = (f64, f64)> {
     NODES.into_iter().flat_map(|(node, weight)| {
         [((1.0 - node) / 2.0, weight / 2.0), (f64::midpoint(1.0, node), weight / 2.0)]
     })
+}
+
+/// The attributions of tokens by integrated gradients.
+pub(super) struct Integral {
+    /// One a token.
+    pub values: Vec<f64>,
+    /// The probability of the baseline.
+    pub baseline: f64,
+    /// By how much the sum of the attributions exceeds the probability of the text minus that of the
+    /// baseline.
+    pub gap: f64,
 }
 
 /// A part of the path, with the probability at its ends.
@@ -72,20 +84,37 @@ impl Part {
     }
 }
 
-/// The attributions of the tokens to the probability of `class`, and by how much their sum exceeds the
-/// probability of the text minus that of the baseline.
+/// The attributions of the tokens to the probability of `class`. At most `rows` tokens are computed at
+/// once, unless one point has more; before each computation `continues` is asked, and `None` is returned
+/// if it says no.
 pub(super) fn of_tokens(
     engine: &mut dyn Engine,
     text: &Occludable,
     class: u32,
-) -> Result<(Vec<f64>, f64), PredictError> {
+    rows: usize,
+    continues: &mut dyn FnMut() -> bool,
+) -> Result<Option<Integral>, PredictError> {
     let ids = text.example.ids.iter().zip(&text.is_content);
     let baseline: Vec<u32> =
         ids.map(|(&id, &is_content)| if is_content { text.replacement.id } else { id }).collect();
     let tokens = baseline.len();
-    let mut points_at = |shares: &[f64]| points(engine, text, &baseline, class, shares);
+    let at_once = (rows / tokens.max(1)).max(1);
+    // `None` if it is no longer wanted.
+    let mut points_at = |shares: &[f64]| -> EngineResult<Option<Vec<PathPoint>>> {
+        let mut points = Vec::with_capacity(shares.len());
+        for shares in shares.chunks(at_once) {
+            if !continues() {
+                return Ok(None);
+            }
+            let shares: Vec<f32> = shares.iter().map(|&share| share as f32).collect();
+            let path =
+                EmbeddingPath { text: &text.example, baseline: &baseline, class, shares: &shares };
+            points.extend(engine.path_points(&path)?);
+        }
+        Ok(Some(points))
+    };
     let known = [0.0, 0.5, 1.0];
-    let ends = points_at(&known)?;
+    let Some(ends) = points_at(&known)? else { return Ok(None) };
     let at = |index: usize| (known[index], ends[index].probability);
     let change = ends[2].probability - ends[0].probability;
     let tolerance = (RELATIVE_TOLERANCE * change.abs()).max(ABSOLUTE_TOLERANCE);
@@ -94,7 +123,7 @@ pub(super) fn of_tokens(
     let mut computed = known.len();
     while !pending.is_empty() {
         let shares: Vec<f64> = pending.iter().flat_map(|part| part.shares()).collect();
-        let points = points_at(&shares)?;
+        let Some(points) = points_at(&shares)? else { return Ok(None) };
         computed += points.len();
         let per_part = points.len() / pending.len();
         let mut halves = Vec::new();
@@ -114,25 +143,7 @@ pub(super) fn of_tokens(
         pending = halves;
     }
     let gap = values.iter().sum::<f64>() - change;
-    Ok((values, gap))
-}
-
-/// The points of the path at these shares.
-fn points(
-    engine: &mut dyn Engine,
-    text: &Occludable,
-    baseline: &[u32],
-    class: u32,
-    shares: &[f64],
-) -> EngineResult<Vec<PathPoint>> {
-    let at_once = (MAX_ROWS / baseline.len().max(1)).max(1);
-    let mut points = Vec::with_capacity(shares.len());
-    for shares in shares.chunks(at_once) {
-        let shares: Vec<f32> = shares.iter().map(|&share| share as f32).collect();
-        let path = EmbeddingPath { text: &text.example, baseline, class, shares: &shares };
-        points.extend(engine.path_points(&path)?);
-    }
-    Ok(points)
+    Ok(Some(Integral { values, baseline: ends[0].probability, gap }))
 }
 
 #[cfg(test)]

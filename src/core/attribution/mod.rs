@@ -4,7 +4,7 @@ mod integrated_gradients;
 mod occlusion;
 mod words;
 
-pub use words::{TextPart, WordAttributions, explain_words};
+pub use words::{SumCheck, TextPart, WordAttributions, explain_words, explain_words_by};
 
 use crate::core::data::batching::Example;
 use crate::core::engine::Engine;
@@ -16,9 +16,11 @@ use serde::{Deserialize, Serialize};
 
 named_enum! {
     /// How the attributions of tokens are computed.
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
     pub enum ExplainMethod {
         /// The probability minus that with the mask token in place of the token
-        Occlusion = "occlusion",
+        @default Occlusion = "occlusion",
         /// Integrated gradients (Sundararajan et al., 2017) from the text of mask tokens
         IntegratedGradients = "integrated_gradients",
     }
@@ -94,8 +96,9 @@ pub fn attribute(
     let (values, attribution_gap) = match method {
         ExplainMethod::Occlusion => (occlusion::of_tokens(engine, &text, class)?, None),
         ExplainMethod::IntegratedGradients => {
-            let (values, gap) = integrated_gradients::of_tokens(engine, &text, class)?;
-            (values, Some(gap))
+            let [rows, _] = integrated_gradients::MAX_ROWS;
+            let found = integrated_gradients::of_tokens(engine, &text, class, rows, &mut || true)?;
+            found.map_or_else(Default::default, |found| (found.values, Some(found.gap)))
         }
     };
     Ok(Attribution { values, baseline: text.replacement.token, attribution_gap })

@@ -1,5 +1,6 @@
 //! Tests against Python's attributions, and of the words of texts.
 
+use super::integrated_gradients::Integral;
 use super::*;
 use crate::core::data::batching::PackedBatch;
 use crate::core::engine::device::DeviceChoice;
@@ -86,7 +87,9 @@ fn all_engines_agree_with_python() -> anyhow::Result<()> {
             assert!((all[0][case.class as usize] - case.probability).abs() < 1e-5, "{what}");
             let found = occlusion::of_tokens(engine, &text, case.class)?;
             assert_close(&found, &case.occlusion, 1e-5, &what);
-            let (found, gap) = integrated_gradients::of_tokens(engine, &text, case.class)?;
+            let class = case.class;
+            let found = integrated_gradients::of_tokens(engine, &text, class, 512, &mut || true)?;
+            let Integral { values: found, gap, .. } = found.context("nothing interrupts it")?;
             let tolerance = 1e-3 * case.change.abs();
             assert!(gap.abs() <= tolerance.max(1e-5), "{what}: a gap of {gap}");
             assert_close(&found, &case.integrated_gradients, tolerance.max(1e-5), &what);
@@ -176,8 +179,12 @@ fn the_words_of_a_text_make_up_the_text() -> anyhow::Result<()> {
     let line = " 정말  재미있는 영화였다!! ☃";
     let found = explained(engine, &tokenizer, &TextInput::single(line), 64)?;
     assert_eq!(joined(&found), line);
-    let words: Vec<&str> =
-        found.parts.iter().filter(|part| part.without.is_some()).map(|p| p.text.as_str()).collect();
+    let words: Vec<&str> = found
+        .parts
+        .iter()
+        .filter(|part| part.contribution.is_some())
+        .map(|p| p.text.as_str())
+        .collect();
     assert_eq!(words, ["정말", "재미있는", "영화였다", "!", "!", "☃"]);
     // A word without its only token is the text with that token replaced.
     let class = found.class as u32;
@@ -190,19 +197,19 @@ fn the_words_of_a_text_make_up_the_text() -> anyhow::Result<()> {
         ExplainMethod::Occlusion,
     )?;
     let last = tokens.values[tokens.values.len() - 2];
-    let word = found.parts.last().and_then(|part| found.contribution(part));
+    let word = found.parts.last().and_then(|part| part.contribution);
     assert!(word.is_some_and(|word| (word - last).abs() < 1e-6), "{word:?}, {last}");
     // Of a truncated text, the end has no value.
     let found = explained(engine, &tokenizer, &TextInput::single(line), 4)?;
     assert_eq!(joined(&found), line);
-    assert!(found.parts.last().is_some_and(|part| part.without.is_none()));
+    assert!(found.parts.last().is_some_and(|part| part.contribution.is_none()));
     let pair = TextInput::pair("정말 재미 ||| 지루한 영화")?;
     let found = explained(engine, &tokenizer, &pair, 64)?;
     assert_eq!(joined(&found), "정말 재미 ||| 지루한 영화");
-    assert_eq!(found.parts.iter().filter(|part| part.without.is_some()).count(), 4);
+    assert_eq!(found.parts.iter().filter(|part| part.contribution.is_some()).count(), 4);
     for text in ["", " "] {
         let found = explained(engine, &tokenizer, &TextInput::single(text), 64)?;
-        assert!(found.parts.iter().all(|part| part.without.is_none()));
+        assert!(found.parts.iter().all(|part| part.contribution.is_none()));
     }
     Ok(())
 }
@@ -213,12 +220,50 @@ fn words_of_a_long_text_are_replaced_together() -> anyhow::Result<()> {
     let text = "정말 재미있는 영화였다 ".repeat(30);
     let input = TextInput::single(&text);
     let found = explained(engine.as_mut(), &tokenizer, &input, 128)?;
-    let count = found.parts.iter().filter(|part| part.without.is_some()).count();
+    let count = found.parts.iter().filter(|part| part.contribution.is_some()).count();
     assert!((8..=64).contains(&count), "{count}");
     // A sentence without spaces has no words; its tokens count.
     let text = "정말재미있는영화였다고생각하는사람이많다";
     let input = TextInput::single(text);
     let found = explained(engine.as_mut(), &tokenizer, &input, 128)?;
     assert!(found.parts.len() > 4, "{:?}", found.parts);
+    Ok(())
+}
+
+#[test]
+fn the_words_by_integrated_gradients_sum_to_the_change_of_the_probability() -> anyhow::Result<()> {
+    let Small { mut engine, tokenizer, .. } = small()?;
+    let engine = engine.as_mut();
+    let method = ExplainMethod::IntegratedGradients;
+    for line in ["정말 재미있는 영화였다!", "정말 재미 ||| 지루한 영화"] {
+        let input = TextInput::pair(line).unwrap_or(TextInput::single(line));
+        let mut explained = |limit: usize| {
+            let mut asked = 0;
+            let continues = &mut || {
+                asked += 1;
+                asked <= limit
+            };
+            explain_words_by(method, engine, &tokenizer, &input, 64, continues)
+        };
+        let found = explained(usize::MAX)?.context("nothing interrupts it")?;
+        assert_eq!(explained(1)?, None, "it is no longer wanted");
+        let check = found.sum_check.context("it is checked")?;
+        let change = found.score - check.baseline_score;
+        assert!(check.gap.abs() <= (1e-3 * change.abs()).max(1e-5), "{check:?}");
+        let sum: f64 = found.parts.iter().filter_map(|part| part.contribution).sum();
+        // Of a pair, the token between the texts is not part of a word, and contributes nothing.
+        assert!((sum - change - check.gap).abs() < 1e-9, "{sum} of {change}");
+        let class = found.class as u32;
+        let tokens = attribute(engine, &tokenizer, &input, 64, class, method)?;
+        let total: f64 = tokens.values.iter().sum();
+        assert!((sum - total).abs() < 2e-3 * change.abs() + 2e-5, "{sum}, {total}");
+        // The same words as by occlusion.
+        let occluded = self::explained(engine, &tokenizer, &input, 64)?;
+        let texts = |words: &WordAttributions| -> Vec<String> {
+            words.parts.iter().map(|part| part.text.clone()).collect()
+        };
+        assert_eq!(texts(&found), texts(&occluded));
+        assert_eq!((found.class, occluded.sum_check), (occluded.class, None));
+    }
     Ok(())
 }

@@ -1,9 +1,12 @@
-//! The words of a text, and the probability without each of them.
+//! The words of a text, and what each of them contributes to the probability of its class.
 
-use super::{AttributionError, Occludable, occlusion};
-use crate::core::engine::Logits;
+use super::integrated_gradients::{self, Integral};
+use super::{AttributionError, ExplainMethod, Occludable, occlusion};
+use crate::core::data::batching::PackedBatch;
+use crate::core::engine::logits::softmax;
+use crate::core::engine::{Engine, Logits};
 use crate::core::number;
-use crate::core::predict::{PAIR_SEPARATOR, TextInput};
+use crate::core::predict::{PAIR_SEPARATOR, PredictError, TextInput};
 use crate::core::tokenizer::{TokenOrigin, Tokenizer};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -25,12 +28,26 @@ const ROWS_AT_ONCE: usize = 256;
 pub struct TextPart {
     /// The characters.
     pub text: String,
-    /// The probability of the predicted class with the mask token in place of each token of this word,
-    /// from 0 to 1. `None` between words and after the end of a truncated text.
-    pub without: Option<f64>,
+    /// How much this word contributes to the probability of the predicted class, from -1 to 1: by
+    /// occlusion, that probability minus the one with the mask token in place of each token of this
+    /// word; by integrated gradients, the sum of the attributions of its tokens. `None` between words
+    /// and after the end of a truncated text.
+    pub contribution: Option<f64>,
 }
 
-/// The words of a text, each with the probability without it.
+/// The sum check of integrated gradients: the attributions of all tokens sum to the probability of the
+/// text minus that of the baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SumCheck {
+    /// The probability of the baseline, the text of mask tokens.
+    #[serde(with = "number")]
+    pub baseline_score: f64,
+    /// How much the sum of the attributions exceeds what it is to be.
+    #[serde(with = "number")]
+    pub gap: f64,
+}
+
+/// The words of a text, each with what it contributes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WordAttributions {
     /// The predicted class.
@@ -42,22 +59,19 @@ pub struct WordAttributions {
     pub baseline: String,
     /// The text; of a pair, both texts with [`PAIR_SEPARATOR`] between them.
     pub parts: Vec<TextPart>,
+    /// The sum check of integrated gradients; `None` for occlusion, whose contributions have no such sum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sum_check: Option<SumCheck>,
 }
 
 impl WordAttributions {
-    /// How much a part contributes to the probability of the predicted class: that probability minus
-    /// the one without the part.
-    pub fn contribution(&self, part: &TextPart) -> Option<f64> {
-        part.without.map(|without| self.score - without)
-    }
-
     /// The number of the word, counted from 0, that has the byte `offset` of the text; `None` between
     /// words.
     pub fn word_at(&self, offset: usize) -> Option<usize> {
         let (mut start, mut number) = (0, 0);
         for part in &self.parts {
             let end = start + part.text.len();
-            let is_word = part.without.is_some();
+            let is_word = part.contribution.is_some();
             if (start..end).contains(&offset) {
                 return is_word.then_some(number);
             }
@@ -79,33 +93,100 @@ pub fn explain_words(
     max_length: usize,
     continues: &mut dyn FnMut() -> bool,
 ) -> Result<Option<WordAttributions>, AttributionError> {
-    let text = Occludable::new(tokenizer, input, max_length)?;
-    let texts: Vec<Vec<char>> =
-        std::iter::once(input.text).chain(input.text_pair).map(|t| t.chars().collect()).collect();
-    let origins = tokenizer
-        .token_origins(input.text, input.text_pair, max_length)
-        .map_err(crate::core::predict::PredictError::from)?;
-    let continues_word = |id: u32| tokenizer.continues_word(id);
-    let words = words(&text, &origins, &texts, continues_word);
-    let words = together(words, MAX_ROWS / text.example.ids.len().max(1));
-    let groups: Vec<Vec<usize>> = words.iter().map(|word| word.tokens.clone()).collect();
-    let known = occlusion::probabilities(logits, &text, &groups, ROWS_AT_ONCE, continues)?;
+    let mut text = TextOfWords::new(tokenizer, input, max_length)?;
+    text.words = together(text.words, MAX_ROWS / text.encoded.example.ids.len().max(1));
+    let groups: Vec<Vec<usize>> = text.words.iter().map(|word| word.tokens.clone()).collect();
+    let known = occlusion::probabilities(logits, &text.encoded, &groups, ROWS_AT_ONCE, continues)?;
     let Some(probabilities) = known else { return Ok(None) };
-    let original = probabilities.first().map_or(&[][..], Vec::as_slice);
-    let class = (0..original.len())
-        .fold(0, |best, class| if original[class] > original[best] { class } else { best });
-    let of_class = |all: &Vec<f64>| all.get(class).copied().filter(|value| value.is_finite());
-    let without = probabilities.iter().skip(1).map(of_class);
-    let words: Vec<(Word, Option<f64>)> = words.into_iter().zip(without).collect();
-    let mut parts = Vec::new();
-    for (number, characters) in texts.iter().enumerate() {
-        if number > 0 {
-            parts.push(TextPart { text: format!(" {PAIR_SEPARATOR} "), without: None });
-        }
-        parts.extend(parts_of(characters, words.iter().filter(|(word, _)| word.text == number)));
+    let (class, score) = predicted(probabilities.first().map_or(&[], Vec::as_slice));
+    let without = probabilities.iter().skip(1).map(|all| all.get(class).copied());
+    let values = without.map(|without| without.map(|without| score - without)).collect();
+    Ok(Some(text.attributions((class, score), values, None)))
+}
+
+/// As [`explain_words`], by either method, with an engine that does nothing else.
+///
+/// # Errors
+/// As [`explain_words`]; for integrated gradients also if the engine does not compute them.
+pub fn explain_words_by(
+    method: ExplainMethod,
+    engine: &mut dyn Engine,
+    tokenizer: &Tokenizer,
+    input: &TextInput<'_>,
+    max_length: usize,
+    continues: &mut dyn FnMut() -> bool,
+) -> Result<Option<WordAttributions>, AttributionError> {
+    if method == ExplainMethod::Occlusion {
+        let logits = &mut |batch: &_| engine.logits(batch);
+        return explain_words(logits, tokenizer, input, max_length, continues);
     }
-    let score = original.get(class).copied().unwrap_or(f64::NAN);
-    Ok(Some(WordAttributions { class, score, baseline: text.replacement.token, parts }))
+    let text = TextOfWords::new(tokenizer, input, max_length)?;
+    let batch = PackedBatch::new([&text.encoded.example], 0);
+    let logits = engine.logits(&batch).map_err(PredictError::from)?;
+    let (class, score) = predicted(&softmax(&logits));
+    let [_, rows] = integrated_gradients::MAX_ROWS;
+    let found =
+        integrated_gradients::of_tokens(engine, &text.encoded, class as u32, rows, continues)?;
+    let Some(Integral { values, baseline, gap }) = found else { return Ok(None) };
+    let sum = |word: &Word| Some(word.tokens.iter().map(|&token| values[token]).sum());
+    let values = text.words.iter().map(sum).collect();
+    let sum_check = SumCheck { baseline_score: baseline, gap };
+    Ok(Some(text.attributions((class, score), values, Some(sum_check))))
+}
+
+/// The most probable class and its probability.
+fn predicted(probabilities: &[f64]) -> (usize, f64) {
+    let larger =
+        |best, class| if probabilities[class] > probabilities[best] { class } else { best };
+    let class = (0..probabilities.len()).fold(0, larger);
+    (class, probabilities.get(class).copied().unwrap_or(f64::NAN))
+}
+
+/// A text or a pair of texts, encoded, and its words.
+struct TextOfWords {
+    encoded: Occludable,
+    /// The characters of each text.
+    texts: Vec<Vec<char>>,
+    words: Vec<Word>,
+}
+
+impl TextOfWords {
+    fn new(
+        tokenizer: &Tokenizer,
+        input: &TextInput<'_>,
+        max_length: usize,
+    ) -> Result<Self, AttributionError> {
+        let encoded = Occludable::new(tokenizer, input, max_length)?;
+        let texts = std::iter::once(input.text).chain(input.text_pair);
+        let texts: Vec<Vec<char>> = texts.map(|text| text.chars().collect()).collect();
+        let origins = tokenizer
+            .token_origins(input.text, input.text_pair, max_length)
+            .map_err(PredictError::from)?;
+        let words = words(&encoded, &origins, &texts, |id| tokenizer.continues_word(id));
+        Ok(Self { encoded, texts, words })
+    }
+
+    /// The attributions of the words to a class with this probability; `values` has one for each word.
+    fn attributions(
+        self,
+        (class, score): (usize, f64),
+        values: Vec<Option<f64>>,
+        sum_check: Option<SumCheck>,
+    ) -> WordAttributions {
+        let values = values.into_iter().map(|value| value.filter(|value| value.is_finite()));
+        let words: Vec<(Word, Option<f64>)> = self.words.into_iter().zip(values).collect();
+        let mut parts = Vec::new();
+        for (number, characters) in self.texts.iter().enumerate() {
+            if number > 0 {
+                let text = format!(" {PAIR_SEPARATOR} ");
+                parts.push(TextPart { text, contribution: None });
+            }
+            let words = words.iter().filter(|(word, _)| word.text == number);
+            parts.extend(parts_of(characters, words));
+        }
+        let baseline = self.encoded.replacement.token;
+        WordAttributions { class, score, baseline, parts, sum_check }
+    }
 }
 
 /// A word of a text.
@@ -204,14 +285,14 @@ fn parts_of<'a>(
 ) -> Vec<TextPart> {
     let mut parts = Vec::new();
     let mut next = 0;
-    let mut push = |range: Range<usize>, without| {
+    let mut push = |range: Range<usize>, contribution| {
         if let Some(part) = characters.get(range).filter(|part| !part.is_empty()) {
-            parts.push(TextPart { text: part.iter().collect(), without });
+            parts.push(TextPart { text: part.iter().collect(), contribution });
         }
     };
-    for (word, without) in words {
+    for (word, contribution) in words {
         push(next..word.characters.start, None);
-        push(word.characters.clone(), *without);
+        push(word.characters.clone(), *contribution);
         next = word.characters.end;
     }
     push(next..characters.len(), None);

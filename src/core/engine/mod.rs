@@ -314,14 +314,14 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// If the device fails, or training has not begun.
-    fn moments(&mut self) -> EngineResult<Moments<'_>>;
+    fn moments(&mut self) -> EngineResult<Moments>;
 
     /// Restores an optimizer state that [`Engine::moments`] returned, with its weights if it has any.
     /// If training keeps an average, it stays as it is: the model's tensors when training began.
     ///
     /// # Errors
     /// If the state does not fit the model, or training has not begun.
-    fn restore(&mut self, moments: Moments<'static>) -> EngineResult<()>;
+    fn restore(&mut self, moments: Moments) -> EngineResult<()>;
 
     /// Sets whether to wait for the device between the parts of a step, so that
     /// [`Engine::timings`] can report them separately.

@@ -190,12 +190,6 @@ fn trained<B: Backend + PretrainingOps>(
         if restarts && number == 3 {
             engine.store()?;
             let moments = engine.moments()?;
-            let moments = Moments {
-                steps: moments.steps,
-                mean: moments.mean.into_owned().into(),
-                variance: moments.variance.into_owned().into(),
-                weights: None,
-            };
             engine = engine_on(backend()?, &model, false)?;
             engine.restore(moments)?;
         }

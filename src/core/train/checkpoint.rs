@@ -10,13 +10,15 @@ pub use reading::{Checkpoint, load_weights};
 use super::progress::RunState;
 use super::trainer_state::TrainerState;
 use crate::core::atomic_write::{Staging, remove_folder};
-use crate::core::engine::{Engine, EngineError};
+use crate::core::engine::{Engine, EngineError, Interruption};
 use crate::core::model::folder::{self, TensorData, holds_a_model, write_tensors};
 use crate::core::model::{ModelError, SequenceClassifier};
 use crate::core::ops::backend::Moments;
 use crate::core::train::arguments::StartingWeights;
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The prefix of the name of a checkpoint folder.
 const PREFIX: &str = "checkpoint-";
@@ -31,6 +33,9 @@ const RUN_STATE: &str = "nsmc_tui_state.json";
 /// `<parameter>.exp_avg_sq`; and, where `model.safetensors` has the average of the weights, the weights
 /// as `<parameter>.raw`.
 const OPTIMIZER: &str = "optimizer.safetensors";
+
+/// How often questions are answered while a checkpoint is written.
+const ANSWER_INTERVAL: Duration = Duration::from_millis(5);
 
 /// An error in writing, finding or loading a checkpoint.
 #[derive(Debug, thiserror::Error)]
@@ -157,8 +162,10 @@ impl Checkpoints {
         self.output_dir.join(format!("{PREFIX}{step}"))
     }
 
-    /// Writes the checkpoint of step `state.global_step`, then deletes the oldest checkpoints
-    /// beyond `save_total_limit`, but never `best` or the new one. Returns the checkpoint folder.
+    /// Writes the checkpoint of step `state.global_step` on another thread, then deletes the oldest
+    /// checkpoints beyond `save_total_limit`, but never `best` or the new one. Meanwhile
+    /// `interruption` is called again and again, to compute logits or nothing. Returns the checkpoint
+    /// folder.
     ///
     /// # Errors
     /// If a file cannot be written, or the engine fails. Earlier checkpoints are not changed.
@@ -167,10 +174,38 @@ impl Checkpoints {
         model: &SequenceClassifier,
         engine: &mut dyn Engine,
         state: &TrainerState,
+        run: RunState,
+        best: Option<&Path>,
+        interruption: &mut Interruption<'_>,
+    ) -> Result<PathBuf, CheckpointError> {
+        engine.store()?;
+        let moments = if self.save_only_model { None } else { Some(engine.moments()?) };
+        std::thread::scope(|scope| {
+            // The sender is dropped when the files are written.
+            let (writing, written) = bounded::<()>(0);
+            let writer = std::thread::Builder::new().name("checkpoint".to_owned());
+            let writer = writer.spawn_scoped(scope, move || {
+                let _writing = writing;
+                self.write_files(model, moments, state, run, best)
+            });
+            let writer = writer.map_err(io(&self.output_dir))?;
+            while written.recv_timeout(ANSWER_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                interruption(&mut |batch| engine.logits(batch));
+            }
+            writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    /// Writes the files of the model's weights and of `moments`, the optimizer's state, if there is
+    /// one, and deletes what is too old.
+    fn write_files(
+        &self,
+        model: &SequenceClassifier,
+        moments: Option<Moments>,
+        state: &TrainerState,
         mut run: RunState,
         best: Option<&Path>,
     ) -> Result<PathBuf, CheckpointError> {
-        engine.store()?;
         let folder = self.folder(state.global_step);
         let staging = Staging::new(&self.output_dir).map_err(io(&self.output_dir))?;
         let write =
@@ -181,8 +216,7 @@ impl Checkpoints {
         write(TRAINER_STATE, state.to_json().as_bytes())?;
         let meant = |error: ModelError| error.relocated(staging.path(), &folder);
         folder::write(staging.path(), model).map_err(meant)?;
-        if !self.save_only_model {
-            let moments = engine.moments()?;
+        if let Some(moments) = moments {
             run.optimizer_steps = moments.steps;
             run.averages_weights = moments.weights.is_some();
             write_moments(&staging.path().join(OPTIMIZER), model, &moments).map_err(meant)?;
@@ -227,7 +261,7 @@ impl Checkpoints {
 fn write_moments(
     file: &Path,
     model: &SequenceClassifier,
-    moments: &Moments<'_>,
+    moments: &Moments,
 ) -> Result<(), ModelError> {
     let tensors = model.layout().parameters.iter().flat_map(|parameter| {
         let (name, shape) = (&parameter.name, parameter.shape.as_slice());

@@ -1,5 +1,6 @@
 //! The commands that a run accepts while it is running.
 
+use crate::core::attribution::ExplainMethod;
 use crate::core::number;
 use serde::{Deserialize, Serialize};
 
@@ -53,5 +54,8 @@ pub enum Command {
     Explain {
         /// The text to classify.
         text: String,
+        /// How they are found.
+        #[serde(default)]
+        method: ExplainMethod,
     },
 }

@@ -32,8 +32,9 @@ pub trait Observer {
         0
     }
 
-    /// Called within a step, if the device can be interrupted: questions are then answered with the
-    /// weights before the step, without waiting for its end. Other commands wait for it.
+    /// Called within a step, if the device can be interrupted, and while a checkpoint is written:
+    /// questions are then answered with the weights before the step, without waiting for its end.
+    /// Other commands wait for it.
     fn during_step(&mut self, _logits: &mut Logits<'_>) {}
 
     /// Returns the next command to the run. It is called between steps and between the batches of

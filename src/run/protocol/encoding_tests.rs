@@ -1,7 +1,7 @@
 //! Tests of encoding and decoding messages of all kinds, and of lines that are not messages.
 
 use super::*;
-use crate::core::attribution::{TextPart, WordAttributions};
+use crate::core::attribution::{ExplainMethod, SumCheck, TextPart, WordAttributions};
 use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::{
@@ -94,8 +94,14 @@ fn reports() -> Vec<RunReport> {
     };
     let sample = SystemSample { cpu: 0.5, gpus: vec![gpu], ..SystemSample::default() };
     let parts = [("재밌다", Some(0.1 + 0.2)), (" \u{2028}", None)];
-    let parts = parts.map(|(text, without)| TextPart { text: text.to_owned(), without }).to_vec();
-    let words = WordAttributions { class: 1, score: 0.9, baseline: "[MASK]".to_owned(), parts };
+    let part = |(text, contribution): (&str, _)| TextPart { text: text.to_owned(), contribution };
+    let words = WordAttributions {
+        class: 1,
+        score: 0.9,
+        baseline: "[MASK]".to_owned(),
+        parts: parts.map(part).to_vec(),
+        sum_check: Some(SumCheck { baseline_score: 0.4, gap: -1e-5 }),
+    };
     let answer = |outcome| {
         RunReport::Answer(Answer { text: "재밌다".to_owned(), outcome, step: Some(7) })
     };
@@ -121,8 +127,12 @@ fn commands() -> Vec<Command> {
         Command::SetLearningRate { rate: 3e-5 },
         Command::SaveModel,
         Command::Predict { text: "\0 \"재밌다\"\n\u{2028}".to_owned() },
-        Command::Explain { text: "\0 \"재밌다\"\n\u{2028}".to_owned() },
     ];
+    commands.extend(
+        [ExplainMethod::Occlusion, ExplainMethod::IntegratedGradients].map(|method| {
+            Command::Explain { text: "\0 \"재밌다\"\n\u{2028}".to_owned(), method }
+        }),
+    );
     for on in [false, true] {
         commands.push(Command::StopAfterEpoch { enabled: on });
         commands.push(Command::Stop { evaluate: on });

@@ -307,10 +307,10 @@ impl Hub {
                     self.report_to(id, RunReport::Answer(Answer { text, outcome, step: None }));
                 }
             }
-            Command::Explain { text } => {
+            Command::Explain { text, method } => {
                 self.explained.push_back(id);
                 let sent = self.commands.as_ref().is_some_and(|commands| {
-                    commands.send(Command::Explain { text: text.clone() }).is_ok()
+                    commands.send(Command::Explain { text: text.clone(), method }).is_ok()
                 });
                 if !sent {
                     self.explained.pop_back();

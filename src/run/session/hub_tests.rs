@@ -1,5 +1,6 @@
 use super::*;
 use crate::core::atomic_write::write_atomically;
+use crate::core::attribution::ExplainMethod;
 use crate::core::text::to_json;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::RolledBack;
@@ -218,7 +219,8 @@ fn an_explanation_goes_to_the_one_who_asked() -> TestResult {
     let fake = FakeRun::start(LocalKind::Dashboard)?;
     let first = fake.attach("first", Purpose::Watch)?.channels;
     let second = fake.attach("second", Purpose::Watch)?.channels;
-    let explain = |text: &str| Command::Explain { text: text.to_owned() };
+    let method = ExplainMethod::IntegratedGradients;
+    let explain = |text: &str| Command::Explain { text: text.to_owned(), method };
     for (commands, text) in [(&second.commands, "second"), (&first.commands, "first")] {
         commands.send(explain(text))?;
         assert_eq!(fake.next_command(), Some(explain(text)));

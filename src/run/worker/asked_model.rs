@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::core::attribution::{
-    Attribution, AttributionError, ExplainMethod, WordAttributions, attribute, explain_words,
+    Attribution, AttributionError, ExplainMethod, WordAttributions, attribute, explain_words_by,
 };
 use crate::core::engine::Engine;
 use crate::core::engine::logits::class_of;
@@ -59,11 +59,11 @@ impl AskedModel {
     fn explain(
         &mut self,
         input: &TextInput<'_>,
+        method: ExplainMethod,
         continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<WordAttributions>, AttributionError> {
         let Self { tokenizer, engine, max_length, .. } = self;
-        let logits = &mut |batch: &_| engine.logits(batch);
-        explain_words(logits, tokenizer, input, *max_length, continues)
+        explain_words_by(method, engine.as_mut(), tokenizer, input, *max_length, continues)
     }
 
     /// Classifies texts, with calibrated probabilities where there is a temperature.
@@ -175,18 +175,23 @@ impl AskedModels {
 
     /// The words of a text that lead to the class that each model predicts, unless `continues` says no
     /// before they are known.
-    fn explain(&mut self, text: &str, continues: &mut dyn FnMut() -> bool) -> Explanation {
+    fn explain(
+        &mut self,
+        text: &str,
+        method: ExplainMethod,
+        continues: &mut dyn FnMut() -> bool,
+    ) -> Explanation {
         let respond = |outcome| Explanation::new(text.to_owned(), outcome);
         let input = match self.input(text) {
             Ok(input) => input,
             Err(error) => return respond(Err(clean(&error))),
         };
-        let outcome = self.first.explain(&input, continues);
+        let outcome = self.first.explain(&input, method, continues);
         let outcome = outcome.map_err(|error| clean(&error));
         let is_known = matches!(outcome, Ok(Some(_)));
         let other = self.compared.as_mut().filter(|_| is_known);
         // Why the other model explains nothing is not said: the first one does.
-        let compared = match other.map(|other| other.explain(&input, continues)) {
+        let compared = match other.map(|other| other.explain(&input, method, continues)) {
             Some(Ok(None)) => return respond(Ok(None)),
             Some(Ok(words)) => words.map(Box::new),
             Some(Err(_)) | None => None,
@@ -219,9 +224,9 @@ pub fn start(mut models: AskedModels) -> std::io::Result<Worker> {
             for command in &command_receiver {
                 let report = match command {
                     Command::Predict { text } => RunReport::Answer(models.answer(text)),
-                    Command::Explain { text } => {
+                    Command::Explain { text, method } => {
                         let continues = &mut || command_receiver.is_empty();
-                        RunReport::Explained(models.explain(&text, continues))
+                        RunReport::Explained(models.explain(&text, method, continues))
                     }
                     // The other commands need a run.
                     _ => continue,

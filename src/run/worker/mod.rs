@@ -260,9 +260,9 @@ fn run(
                 let answer = run.answer(text, logits, reporter.temperature);
                 channels.send(RunReport::Answer(answer));
             }
-            Command::Explain { text } => {
-                let logits = &mut |batch: &_| engine.logits(batch);
-                let explained = run.explain(text, logits, &mut || channels.commands.is_empty());
+            Command::Explain { text, method } => {
+                let continues = &mut || channels.commands.is_empty();
+                let explained = run.explain_by(method, text, engine.as_mut(), continues);
                 channels.send(RunReport::Explained(explained));
             }
             Command::SaveModel => {

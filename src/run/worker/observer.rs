@@ -4,6 +4,7 @@
 use super::PreparedRun;
 use super::kept::MAX_PROBES;
 use super::reporter::Reporter;
+use crate::core::attribution::ExplainMethod;
 use crate::core::engine::{Engine, Logits};
 use crate::core::train::event::{CommandEffect, Evaluated, EvaluationProgress, TrainEvent};
 use crate::core::train::{Checkpoint, Command, Observer, Outcomes};
@@ -147,7 +148,10 @@ impl Observer for WorkerObserver<'_, '_> {
                     let answer = self.run.answer(text, logits, self.reporter.temperature);
                     channels.send(RunReport::Answer(Answer { step: Some(self.step), ..answer }));
                 }
-                Command::Explain { text } => self.explain(text, logits),
+                Command::Explain { text, method: ExplainMethod::Occlusion } => {
+                    self.explain(text, logits);
+                }
+                // Integrated gradients need the engine, which is at work.
                 command => self.postponed.push_back(command),
             }
         }
@@ -178,9 +182,10 @@ impl Observer for WorkerObserver<'_, '_> {
                         return Some(Command::Pin { text });
                     }
                 }
-                Command::Explain { text } => {
-                    let logits = &mut |batch: &_| engine.logits(batch);
-                    self.explain(text, logits);
+                Command::Explain { text, method } => {
+                    let continues = &mut || channels.commands.is_empty();
+                    let explained = self.run.explain_by(method, text, engine, continues);
+                    channels.send(RunReport::Explained(explained));
                 }
                 // The model can be saved on request only after training has ended.
                 Command::SaveModel | Command::TakeKeys => {}

@@ -347,7 +347,7 @@ impl WorkerChannels {
                     let outcome = Err("there is no model yet; it is being downloaded".to_owned());
                     self.send(RunReport::Answer(Answer { text, outcome, step: None }));
                 }
-                Command::Explain { text } => {
+                Command::Explain { text, .. } => {
                     let outcome = Err("there is no model yet".to_owned());
                     self.send(RunReport::Explained(Explanation::new(text, outcome)));
                 }

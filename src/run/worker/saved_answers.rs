@@ -51,8 +51,9 @@ impl SavedAnswers {
                 let outcome = self.classify(&text);
                 Some(RunReport::Answer(Answer { text, outcome, step: None }))
             }
-            Command::Explain { text } => {
-                let outcome = self.model().and_then(|model| model.explain(&text, continues));
+            Command::Explain { text, method } => {
+                let model = self.model();
+                let outcome = model.and_then(|model| model.explain(&text, method, continues));
                 Some(RunReport::Explained(Explanation::new(text, outcome)))
             }
             _ => None,

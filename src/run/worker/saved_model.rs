@@ -1,6 +1,6 @@
 //! The model that a run has saved, for questions about texts.
 
-use crate::core::attribution::WordAttributions;
+use crate::core::attribution::{ExplainMethod, WordAttributions};
 use crate::core::engine::device::DeviceChoice;
 use crate::core::engine::{Engine, EngineOptions, build};
 use crate::core::model::weights::WEIGHTS;
@@ -10,7 +10,7 @@ use crate::core::text::display_path;
 use crate::core::tokenizer::Tokenizer;
 use crate::core::train::event::Setting;
 use crate::core::train::temperature;
-use crate::run::worker::explaining::explain;
+use crate::run::worker::explaining::explain_by;
 use crate::run::worker::{check_pairs, check_vocabulary, input_of};
 use anyhow::Context;
 use std::path::Path;
@@ -72,12 +72,11 @@ impl SavedModel {
     pub fn explain(
         &mut self,
         text: &str,
+        method: ExplainMethod,
         continues: &mut dyn FnMut() -> bool,
     ) -> Result<Option<WordAttributions>, String> {
-        let engine = &mut self.engine;
-        let logits = &mut |batch: &_| engine.logits(batch);
-        let config = self.model.config();
-        explain(logits, config, &self.tokenizer, self.max_length, text, continues)
+        let model = (self.model.config(), &self.tokenizer, self.max_length);
+        explain_by(method, self.engine.as_mut(), model, text, continues)
     }
 
     /// Classifies a text or, for a model of pairs, a pair of texts on one line.

@@ -35,9 +35,11 @@ impl State {
     }
 
     /// When to ask again about the text being typed, in seconds since the program started, because the
-    /// model that has answered has been trained since.
+    /// model that has answered has been trained since. Not while words are awaited, whose computation a
+    /// question would end.
     pub fn renewal_due(&self) -> Option<f64> {
-        let answered_at = self.prompt.live_answered_at().filter(|_| self.is_asked_here())?;
+        let is_due = self.is_asked_here() && !self.words.is_awaited();
+        let answered_at = self.prompt.live_answered_at().filter(|_| is_due)?;
         let step = self.prompt.live_answer()?.0.step?;
         if !self.is_running() {
             // The model at the end may be another one, such as the best.

@@ -6,7 +6,7 @@
 //! something else is asked meanwhile, and it is asked for again later.
 
 use super::editor;
-use crate::core::attribution::{TextPart, WordAttributions};
+use crate::core::attribution::{ExplainMethod, TextPart, WordAttributions};
 use crate::core::predict::Prediction;
 use crate::run::protocol::{Answer, Explanation};
 use tui_input::{Input, InputRequest};
@@ -19,6 +19,8 @@ pub const WORDS_DELAY: f64 = 0.4;
 pub enum WordsAction {
     /// Show which words lead to the class, or no longer.
     Toggle,
+    /// Find them by occlusion instead of integrated gradients, or the other way round.
+    SwitchMethod,
     /// Choose the next word (1) or the previous one (-1), to see the probability without it. Beyond
     /// the last word and the first, none is chosen.
     Choose(isize),
@@ -50,12 +52,15 @@ pub struct Replaced {
 #[derive(Clone, Debug, Default)]
 pub struct Words {
     is_hidden: bool,
+    /// How words are found.
+    method: ExplainMethod,
     /// Whether an explanation is awaited.
     is_awaited: bool,
     explanation: Option<Explanation>,
-    /// The step of the answer that was explained, and of the one that is being explained.
-    step: Option<u64>,
-    asked_step: Option<u64>,
+    /// The step of the answer that was explained, and how it was.
+    explained: (Option<u64>, ExplainMethod),
+    /// Those of the answer that is being explained.
+    asked: (Option<u64>, ExplainMethod),
     /// The chosen word, counted from 0.
     chosen: Option<usize>,
     /// The word in place of the chosen one, while it is typed.
@@ -73,16 +78,25 @@ impl Words {
     }
 
     /// Whether the answer to a text by the model at a step is to be explained: words are shown, no
-    /// explanation is awaited, and it is not the one that was explained last.
+    /// explanation is awaited, and it is not the one that was explained last. Integrated gradients, which
+    /// take as long as a step, are computed once for each text of a model that is still trained.
     pub fn is_wanted(&self, text: &str, step: Option<u64>) -> bool {
         let known = self.explanation.as_ref().filter(|known| known.text == text);
-        let is_known = known.is_some() && self.step == step;
-        !(self.is_hidden || self.is_awaited || is_known)
+        let (known_step, method) = self.explained;
+        let is_once = step.is_some() && method == ExplainMethod::IntegratedGradients;
+        let is_current = method == self.method && (known_step == step || is_once);
+        !(self.is_hidden || self.is_awaited || known.is_some() && is_current)
+    }
+
+    /// How words are found.
+    pub fn method(&self) -> ExplainMethod {
+        self.method
     }
 
     /// Notes that an explanation of the answer by the model at a step is asked for.
     pub fn ask(&mut self, step: Option<u64>) {
-        (self.is_awaited, self.asked_step) = (true, step);
+        self.is_awaited = true;
+        self.asked = (step, self.method);
     }
 
     /// Whether an explanation is awaited.
@@ -96,7 +110,7 @@ impl Words {
         if explanation.is_cancelled() {
             return;
         }
-        self.step = self.asked_step;
+        self.explained = self.asked;
         let is_same = self.known().is_some_and(|known| {
             let text = |part: &TextPart| part.text.clone();
             explanation
@@ -165,7 +179,7 @@ impl Words {
     /// The index of the chosen word among the parts of the text.
     fn chosen_part(&self) -> Option<usize> {
         let parts = self.known()?.parts.iter().enumerate();
-        let mut words = parts.filter(|(_, part)| part.without.is_some());
+        let mut words = parts.filter(|(_, part)| part.contribution.is_some());
         words.nth(self.chosen?).map(|(index, _)| index)
     }
 
@@ -230,9 +244,16 @@ impl Words {
     pub fn apply(&mut self, action: WordsAction) -> Option<[String; 2]> {
         match action {
             WordsAction::Toggle => self.is_hidden = !self.is_hidden,
+            WordsAction::SwitchMethod => {
+                self.is_hidden = false;
+                self.method = match self.method {
+                    ExplainMethod::Occlusion => ExplainMethod::IntegratedGradients,
+                    ExplainMethod::IntegratedGradients => ExplainMethod::Occlusion,
+                };
+            }
             WordsAction::Choose(by) => {
                 let parts = self.known().into_iter().flat_map(|words| &words.parts);
-                let count = parts.filter(|part| part.without.is_some()).count() as isize;
+                let count = parts.filter(|part| part.contribution.is_some()).count() as isize;
                 // No word counts as one before the first.
                 let now = self.chosen.map_or(-1, |chosen| chosen as isize);
                 let next = (now + 1 + by).rem_euclid(count + 1) - 1;
@@ -254,13 +275,14 @@ mod tests {
     fn explained(text: &str) -> Explanation {
         let parts = text.split_inclusive(' ').map(|word| TextPart {
             text: word.to_owned(),
-            without: (!word.starts_with('_')).then_some(0.5),
+            contribution: (!word.starts_with('_')).then_some(0.25),
         });
         let words = WordAttributions {
             class: 1,
             score: 0.75,
             baseline: "[MASK]".to_owned(),
             parts: parts.collect(),
+            sum_check: None,
         };
         Explanation::new(text.to_owned(), Ok(Some(words)))
     }

@@ -61,6 +61,10 @@ pub fn words_check(state: &mut State, action: WordsAction) -> Check {
         WordsAction::Toggle => Box::new(|before, after, effects| {
             before.words.are_shown() && !after.words.are_shown() && effects.is_empty()
         }),
+        WordsAction::SwitchMethod => Box::new(|before, after, effects| {
+            let notice = after.notice.as_ref().is_some_and(|notice| !notice.text.is_empty());
+            before.words.method() != after.words.method() && notice && effects.len() <= 1
+        }),
         WordsAction::Choose(by) => Box::new(move |before, after, _| {
             chosen_word(after) == chosen_word(before).map(|word| word + by)
         }),

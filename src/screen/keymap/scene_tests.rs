@@ -58,9 +58,15 @@ pub fn training() -> State {
 
 /// Shows the words of a text, of which the second is chosen.
 fn explain(state: &mut State) {
-    let part = |text: &str| TextPart { text: text.to_owned(), without: Some(0.5) };
+    let part = |text: &str| TextPart { text: text.to_owned(), contribution: Some(0.4) };
     let parts = ["a", "b", "c"].map(part).to_vec();
-    let words = WordAttributions { class: 1, score: 0.9, baseline: "[MASK]".to_owned(), parts };
+    let words = WordAttributions {
+        class: 1,
+        score: 0.9,
+        baseline: "[MASK]".to_owned(),
+        parts,
+        sum_check: None,
+    };
     let explanation = Explanation::new("abc".to_owned(), Ok(Some(words)));
     update(state, Message::Report(RunReport::Explained(explanation)));
     update(state, Message::Action(Action::Words(WordsAction::Choose(2))));

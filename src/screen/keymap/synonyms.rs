@@ -47,6 +47,9 @@ pub(super) fn words_of(action: Action) -> &'static str {
             _ => "",
         },
         Action::Words(WordsAction::Replace) => "counterfactual substitute swap change 대체 치환",
+        Action::Words(WordsAction::SwitchMethod) => {
+            "integrated gradients occlusion attribution explain saliency 적분 기울기 근거 설명"
+        }
         Action::Words(_) => "attribution explain occlusion saliency heatmap 근거 설명 히트맵",
         Action::Submit => "inference ask 추론 질문",
         Action::Pin => "probe track watch 추적 관찰",

@@ -2,7 +2,7 @@
 
 use super::theme::Theme;
 use super::widgets::wrapped;
-use crate::core::attribution::{TextPart, WordAttributions};
+use crate::core::attribution::{SumCheck, TextPart, WordAttributions};
 use crate::core::predict::Prediction;
 use crate::core::text::{sanitize_for_terminal, truncate_width};
 use crate::screen::app::words::Replaced;
@@ -72,12 +72,12 @@ pub fn plain(text: &str, width: usize) -> Vec<Line<'static>> {
 /// The lines of a text, of at most `width` columns.
 pub fn lines(shown: ShownWords<'_>, width: usize, lang: Lang, theme: Theme) -> WordLines {
     let ShownWords { words, chosen, replaced, labels, .. } = shown;
-    let largest = words.parts.iter().filter_map(|part| words.contribution(part)).map(f64::abs);
+    let largest = words.parts.iter().filter_map(|part| part.contribution).map(f64::abs);
     let largest = largest.fold(NOTICEABLE, f64::max);
     let styles = Styles { class: words.class, classes: labels.len(), theme };
     let (mut units, mut number, mut chosen_part) = (Vec::new(), 0, None);
     for part in &words.parts {
-        let value = words.contribution(part);
+        let value = part.contribution;
         let contribution = contribution(value, largest);
         let is_chosen = value.is_some() && chosen == Some(number);
         number += usize::from(value.is_some());
@@ -95,13 +95,17 @@ pub fn lines(shown: ShownWords<'_>, width: usize, lang: Lang, theme: Theme) -> W
     let change = Change { words, labels, is_compared: shown.is_compared, lang };
     let change = match (chosen_part, replaced) {
         (None, _) => None,
+        (Some(part), None) if words.sum_check.is_some() => Some(change.integrated(part)),
         (Some(part), None) => Some(change.without(part)),
         (Some(part), Some(replaced)) => Some(change.replaced(part, replaced)),
     };
-    let summary = match change {
-        None => vec![styles.legend(labels, width, lang)],
+    let mut summary = match change {
+        None => vec![styles.legend(words, labels, width, lang)],
         Some(change) => wrapped(&change, width, theme.strong()),
     };
+    if let Some(check) = words.sum_check {
+        summary.extend(wrapped(&sum_check(words.score, check, lang), width, theme.dim()));
+    }
     WordLines { text: wrap(units, width), summary }
 }
 
@@ -114,6 +118,15 @@ fn contribution(value: Option<f64>, largest: f64) -> Contribution {
         _ if value > 0.0 => Contribution::Towards { is_strong },
         _ => Contribution::Against { is_strong },
     }
+}
+
+/// The sum check of integrated gradients, in percentage points.
+fn sum_check(score: f64, check: SumCheck, lang: Lang) -> String {
+    let SumCheck { baseline_score, gap } = check;
+    let sum = score - baseline_score + gap;
+    let [sum, gap] = [format!("{:+.2}", 100.0 * sum), format!("{:+.3}", 100.0 * gap)];
+    let [score, baseline] = [score, baseline_score].map(|score| format!("{:.2}%", 100.0 * score));
+    lang.tr_with("sum {0} = {1} − {2} without any word, gap {3}", &[&sum, &score, &baseline, &gap])
 }
 
 /// The styles of words of one text.
@@ -162,7 +175,14 @@ impl Styles {
     }
 
     /// What the styles mean.
-    fn legend(self, labels: &[String], width: usize, lang: Lang) -> Line<'static> {
+    fn legend(
+        self,
+        words: &WordAttributions,
+        labels: &[String],
+        width: usize,
+        lang: Lang,
+    ) -> Line<'static> {
+        let name = if words.sum_check.is_some() { "integrated gradients" } else { "words" };
         let label = labels.get(self.class).map_or("?", String::as_str);
         let label = truncate_width(label, 20);
         let strong = true;
@@ -171,7 +191,7 @@ impl Styles {
             Span::styled(format!("{mark}{text}"), self.of(contribution))
         };
         let spans = [
-            Span::styled(lang.tr("words").to_owned() + ": ", self.theme.dim()),
+            Span::styled(lang.tr(name).to_owned() + ": ", self.theme.dim()),
             marked(Contribution::Towards { is_strong: strong }, lang.tr_with("for {0}", &[&label])),
             Span::raw(" "),
             marked(Contribution::Against { is_strong: strong }, lang.tr("against").to_owned()),
@@ -201,11 +221,22 @@ impl Change<'_> {
 
     /// The probability with a word masked.
     fn without(self, part: &TextPart) -> String {
+        let score = self.words.score;
         let [label, before, after, change] =
-            self.values(self.words.score, part.without.unwrap_or(f64::NAN));
+            self.values(score, score - part.contribution.unwrap_or(f64::NAN));
         self.lang.tr_with(
             "{0} masked: {1} {2} → {3} ({4})",
             &[&truncate_width(&part.text, 20), &label, &before, &after, &change],
+        )
+    }
+
+    /// What a word contributes by integrated gradients, in percentage points.
+    fn integrated(self, part: &TextPart) -> String {
+        let label = self.labels.get(self.words.class).map_or("?", String::as_str);
+        let points = format!("{:+.2}", 100.0 * part.contribution.unwrap_or(f64::NAN));
+        self.lang.tr_with(
+            "{0} contributes {1} points for {2}",
+            &[&truncate_width(&part.text, 20), &points, &truncate_width(label, 20)],
         )
     }
 

@@ -1,6 +1,7 @@
 //! Tests of colored words.
 
 use super::*;
+use crate::core::attribution::ExplainMethod;
 use crate::core::predict::Prediction;
 use crate::core::train::fixtures::run;
 use crate::run::protocol::{Activity, Answer, Command, Explanation, RunReport};
@@ -14,13 +15,14 @@ use crate::screen::ui::tests::SIZES;
 fn explained(parts: &[(&str, Option<f64>)]) -> WordAttributions {
     let part = |(text, without): &(&str, Option<f64>)| TextPart {
         text: (*text).to_owned(),
-        without: *without,
+        contribution: without.map(|without| 0.9 - without),
     };
     WordAttributions {
         class: 1,
         score: 0.9,
         baseline: "[MASK]".to_owned(),
         parts: parts.iter().map(part).collect(),
+        sum_check: None,
     }
 }
 
@@ -152,7 +154,7 @@ pub(in crate::screen::ui) fn answered(lang: Lang) -> State {
     let answer = Message::Report(RunReport::Answer(answer));
     assert_eq!(update(&mut state, answer.clone()), []);
     let effects = update(&mut state, answer);
-    assert_eq!(effects, [Effect::Send(Command::Explain { text: LINE.to_owned() })]);
+    assert_eq!(effects, [Effect::Send(explain())]);
     let explanation = Explanation::new(LINE.to_owned(), Ok(Some(example())));
     update(&mut state, Message::Report(RunReport::Explained(explanation)));
     state
@@ -201,6 +203,11 @@ fn another_word_in_place_of_the_chosen_one_shows_the_change() {
     assert!(shown(&mut state).contains("지루한 masked"));
 }
 
+/// The command to find the words of the text.
+fn explain() -> Command {
+    Command::Explain { text: LINE.to_owned(), method: ExplainMethod::Occlusion }
+}
+
 /// The questions about the text as it is, and with another word.
 fn questions(replaced: &str) -> [Effect; 2] {
     [LINE, replaced].map(|text| Effect::Send(Command::Predict { text: text.to_owned() }))
@@ -219,7 +226,7 @@ fn words_are_colored_while_one_types_and_change_before_enter() {
     let shown = |state: &mut State| text(&screen(state, (80, 24), all_colors()));
     assert!(shown(&mut state).contains("words: …"), "{}", shown(&mut state));
     assert_eq!(tick(&mut state, 100.3), [], "not while one may be typing");
-    let explain = [Effect::Send(Command::Explain { text: LINE.to_owned() })];
+    let explain = [Effect::Send(explain())];
     assert_eq!(tick(&mut state, 100.41), explain);
     assert_eq!(tick(&mut state, 101.0), [], "once");
     // A run that was asked something newer ends the explanation; it is asked for again.
@@ -256,7 +263,10 @@ fn words_are_colored_while_one_types_and_change_before_enter() {
 fn words_of_both_models_are_shown() {
     let mut state = crate::screen::ui::predict_page_tests::compared(Lang::Korean);
     let text_of = "다시 보고 싶은 영화";
-    let part = |text: &str, without| TextPart { text: text.to_owned(), without: Some(without) };
+    let part = |text: &str, without: f64| TextPart {
+        text: text.to_owned(),
+        contribution: Some(0.9 - without),
+    };
     let words = |second| WordAttributions {
         parts: vec![part("다시 ", 0.9), part("보고 싶은 ", second), part("영화", 0.9)],
         ..explained(&[])

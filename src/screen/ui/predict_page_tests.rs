@@ -101,13 +101,14 @@ fn explained(lang: Lang, kept: usize) -> State {
     let mut state = typing(lang);
     let parts = LONG.split_inclusive([' ', '\n']).enumerate().map(|(number, word)| TextPart {
         text: word.to_owned(),
-        without: Some(0.81 - 0.01 * number as f64),
+        contribution: Some(0.01 * number as f64),
     });
     let words = WordAttributions {
         class: 1,
         score: 0.81,
         baseline: "[MASK]".to_owned(),
         parts: parts.collect(),
+        sum_check: None,
     };
     let explanation = Explanation::new(LONG.to_owned(), Ok(Some(words)));
     update(&mut state, Message::Report(RunReport::Explained(explanation)));

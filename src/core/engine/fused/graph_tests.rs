@@ -126,9 +126,7 @@ fn train(engine: &mut EmulatedEngine, model: &SequenceClassifier) -> anyhow::Res
         if number == 12 {
             outcome.metrics.push(engine.step_metrics()?);
             engine.store()?;
-            let Moments { steps, mean, variance, .. } = engine.moments()?;
-            let (mean, variance) = (mean.into_owned().into(), variance.into_owned().into());
-            let moments = Moments { steps, mean, variance, weights: None };
+            let moments = engine.moments()?;
             engine.begin_training(SETTINGS, false)?;
             engine.reload()?;
             engine.restore(moments)?;
@@ -138,7 +136,7 @@ fn train(engine: &mut EmulatedEngine, model: &SequenceClassifier) -> anyhow::Res
     engine.store()?;
     outcome.weights = model.parameters().flat().to_vec1()?;
     let Moments { steps, mean, variance, .. } = engine.moments()?;
-    (outcome.mean, outcome.variance) = (mean.into_owned(), variance.into_owned());
+    (outcome.mean, outcome.variance) = (mean.to_vec(), variance.to_vec());
     outcome.steps = steps;
     Ok(outcome)
 }

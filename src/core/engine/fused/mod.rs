@@ -285,14 +285,14 @@ impl<B: Backend> Engine for FusedEngine<B> {
         Ok(())
     }
 
-    fn moments(&mut self) -> EngineResult<Moments<'_>> {
+    fn moments(&mut self) -> EngineResult<Moments> {
         let (backend, parameters, training) = self.optimizer()?;
         backend.install(|| backend.flush(parameters, &mut training.optimizer))?;
         let weights = match backend.average(&training.optimizer) {
             Some(_) => {
                 let weights = self.flat.zeros_like()?;
                 self.backend.store(&self.parameters, &weights)?;
-                Some(weights.to_vec1::<f32>()?.into())
+                Some(weights.to_vec1::<f32>()?)
             }
             None => None,
         };
@@ -300,10 +300,10 @@ impl<B: Backend> Engine for FusedEngine<B> {
         Ok(Moments { weights, ..backend.moments(&training.optimizer)? })
     }
 
-    fn restore(&mut self, mut moments: Moments<'static>) -> EngineResult<()> {
+    fn restore(&mut self, mut moments: Moments) -> EngineResult<()> {
         if let Some(weights) = moments.weights.take() {
             let count = weights.len();
-            let weights = Tensor::from_vec(weights.into_owned(), count, self.flat.device())?;
+            let weights = Tensor::from_vec(weights, count, self.flat.device())?;
             if self.ema_decay > 0.0 {
                 let layout = self.network.layout.parameter_layout(false, 1.0);
                 self.parameters = self.backend.parameters(&layout, &weights)?;

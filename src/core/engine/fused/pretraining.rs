@@ -310,11 +310,11 @@ impl<B: Backend + PretrainingOps> Engine for PretrainingEngine<B> {
         self.inner.reload()
     }
 
-    fn moments(&mut self) -> EngineResult<Moments<'_>> {
+    fn moments(&mut self) -> EngineResult<Moments> {
         self.inner.moments()
     }
 
-    fn restore(&mut self, moments: Moments<'static>) -> EngineResult<()> {
+    fn restore(&mut self, moments: Moments) -> EngineResult<()> {
         self.inner.restore(moments)
     }
 

@@ -333,7 +333,7 @@ impl Engine for ReferenceEngine {
         Ok(())
     }
 
-    fn moments(&mut self) -> EngineResult<Moments<'_>> {
+    fn moments(&mut self) -> EngineResult<Moments> {
         let averages = self.training()?.average.is_some();
         let vars = self.network.vars(&self.model).map(|(_, var)| var.as_tensor());
         let weights = averages.then(|| flattened(vars)).transpose()?;
@@ -342,11 +342,11 @@ impl Engine for ReferenceEngine {
             steps: training.step,
             mean: flattened(training.moments.iter().map(|[mean, ..]| mean))?.into(),
             variance: flattened(training.moments.iter().map(|[_, variance, _]| variance))?.into(),
-            weights: weights.map(Into::into),
+            weights,
         })
     }
 
-    fn restore(&mut self, moments: Moments<'static>) -> EngineResult<()> {
+    fn restore(&mut self, moments: Moments) -> EngineResult<()> {
         let count = self.model.parameters().count();
         let training = self.training()?;
         if moments.mean.len() != count || moments.variance.len() != count {

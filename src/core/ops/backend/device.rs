@@ -174,7 +174,7 @@ pub trait Device: Send + Sync {
     fn read_gradients(&self, gradients: &Self::Gradients) -> Result<Vec<f32>>;
 
     /// The optimizer's state. Call [`Self::flush`] first.
-    fn moments<'a>(&self, optimizer: &'a Self::Optimizer) -> Result<Moments<'a>>;
+    fn moments(&self, optimizer: &Self::Optimizer) -> Result<Moments>;
 
     /// Restores the state that [`Self::moments`] returned, except the weights: `parameters` already
     /// holds them, and the optimizer their average, if any.
@@ -182,7 +182,7 @@ pub trait Device: Send + Sync {
         &self,
         parameters: &Self::Parameters,
         optimizer: &mut Self::Optimizer,
-        moments: Moments<'static>,
+        moments: Moments,
     ) -> Result<()>;
 
     /// A warning for the user about the steps so far, the first time that it is asked.

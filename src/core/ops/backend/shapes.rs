@@ -1,8 +1,8 @@
 //! The shapes of layers, batches and steps that operations work on.
 
 use crate::core::ops::dropout::Dropout;
-use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A linear layer `x Wᵀ + b`: the offsets of its parameters in the flat parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -195,13 +195,13 @@ pub struct StepMetrics {
 
 /// The state of AdamW: one mean and one variance for each parameter, in the order of the layout.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Moments<'a> {
+pub struct Moments {
     /// The number of updates applied.
     pub steps: u64,
-    /// The running mean of gradients.
-    pub mean: Cow<'a, [f32]>,
+    /// The running mean of gradients; shared, so that it can be written by another thread.
+    pub mean: Arc<Vec<f32>>,
     /// The running mean of squared gradients.
-    pub variance: Cow<'a, [f32]>,
+    pub variance: Arc<Vec<f32>>,
     /// With an average of the weights: the weights themselves. `None` without one.
-    pub weights: Option<Cow<'a, [f32]>>,
+    pub weights: Option<Vec<f32>>,
 }

@@ -218,7 +218,7 @@ impl Device for Cpu {
         Ok(gradients.all())
     }
 
-    fn moments<'a>(&self, optimizer: &'a CpuOptimizer) -> Result<Moments<'a>> {
+    fn moments(&self, optimizer: &CpuOptimizer) -> Result<Moments> {
         Ok(optimizer.moments())
     }
 
@@ -226,7 +226,7 @@ impl Device for Cpu {
         &self,
         parameters: &CpuParameters,
         optimizer: &mut CpuOptimizer,
-        moments: Moments<'static>,
+        moments: Moments,
     ) -> Result<()> {
         if !optimizer.restore(parameters, moments)? {
             candle_core::bail!("the optimizer's moments do not match the model's parameters");

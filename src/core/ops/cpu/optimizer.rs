@@ -8,8 +8,8 @@ use crate::core::ops::adamw::{AdamWSettings, average_share, clip_factor};
 use crate::core::ops::backend::{Moments, ParameterLayout, Update, UpdateGroups};
 use candle_core::Result;
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// AdamW's moments. Updates of token rows without a gradient stay pending: they are applied one by
 /// one when the row is next needed.
@@ -17,8 +17,8 @@ use std::ops::Range;
 pub struct CpuOptimizer {
     settings: AdamWSettings,
     step: u64,
-    mean: Vec<f32>,
-    variance: Vec<f32>,
+    mean: Arc<Vec<f32>>,
+    variance: Arc<Vec<f32>>,
     groups: UpdateGroups,
     width: usize,
     token_table_len: usize,
@@ -50,8 +50,8 @@ impl CpuOptimizer {
         Self {
             settings,
             step: 0,
-            mean: vec![0.0; layout.len],
-            variance: vec![0.0; layout.len],
+            mean: Arc::new(vec![0.0; layout.len]),
+            variance: Arc::new(vec![0.0; layout.len]),
             groups: UpdateGroups::new(layout),
             width: tables.width,
             token_table_len: layout.token_table_len(),
@@ -95,27 +95,23 @@ impl CpuOptimizer {
         self.width
     }
 
-    pub(super) fn moments(&self) -> Moments<'_> {
+    pub(super) fn moments(&self) -> Moments {
         Moments {
             steps: self.step,
-            mean: Cow::Borrowed(&self.mean),
-            variance: Cow::Borrowed(&self.variance),
+            mean: Arc::clone(&self.mean),
+            variance: Arc::clone(&self.variance),
             weights: None,
         }
     }
 
     /// Restores these moments of `parameters`; returns `false` if their number differs.
-    pub(super) fn restore(
-        &mut self,
-        parameters: &CpuParameters,
-        moments: Moments<'static>,
-    ) -> Result<bool> {
+    pub(super) fn restore(&mut self, parameters: &CpuParameters, moments: Moments) -> Result<bool> {
         let len = self.mean.len();
         if moments.mean.len() != len || moments.variance.len() != len {
             return Ok(false);
         }
-        self.mean = moments.mean.into_owned();
-        self.variance = moments.variance.into_owned();
+        self.mean = moments.mean;
+        self.variance = moments.variance;
         self.step = moments.steps;
         let means = self.mean.chunks_exact(self.width);
         let rows = means.zip(self.variance.chunks_exact(self.width));
@@ -205,8 +201,8 @@ impl CpuOptimizer {
         let mut tasks = Vec::with_capacity(rows.len());
         let table = Part {
             parameters: &mut parameters[..len],
-            mean: &mut self.mean[..len],
-            variance: &mut self.variance[..len],
+            mean: &mut Arc::make_mut(&mut self.mean)[..len],
+            variance: &mut Arc::make_mut(&mut self.variance)[..len],
             average: average.map(|average| &mut average[..len]),
         };
         let mut rest = Some(table);
@@ -268,8 +264,8 @@ impl CpuOptimizer {
         let start = self.token_table_len;
         let mut rest = Part {
             parameters: &mut parameters[start..],
-            mean: &mut self.mean[start..],
-            variance: &mut self.variance[start..],
+            mean: &mut Arc::make_mut(&mut self.mean)[start..],
+            variance: &mut Arc::make_mut(&mut self.variance)[start..],
             average: average.map(|average| &mut average[start..]),
         };
         let mut tasks = Vec::with_capacity(rest.len().div_ceil(ELEMENTS_PER_TASK));

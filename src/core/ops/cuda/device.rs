@@ -213,7 +213,7 @@ impl<D: Driver> Device for CudaBackend<D> {
         gradients.read()
     }
 
-    fn moments<'a>(&self, optimizer: &'a CudaOptimizer<D>) -> Result<Moments<'a>> {
+    fn moments(&self, optimizer: &CudaOptimizer<D>) -> Result<Moments> {
         optimizer.moments()
     }
 
@@ -221,7 +221,7 @@ impl<D: Driver> Device for CudaBackend<D> {
         &self,
         parameters: &CudaParameters<D>,
         optimizer: &mut CudaOptimizer<D>,
-        moments: Moments<'static>,
+        moments: Moments,
     ) -> Result<()> {
         optimizer.restore(&self.context, parameters, &moments)
     }

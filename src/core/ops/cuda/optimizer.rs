@@ -9,7 +9,6 @@ use super::parameters::{CudaParameters, DenseParameters};
 use crate::core::ops::adamw::AdamWSettings;
 use crate::core::ops::backend::{Moments, ParameterLayout, Update, UpdateGroups, UpdateKind};
 use candle_core::{Result, bail};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The elements of an entry of the history of updates.
@@ -322,13 +321,13 @@ impl<D: Driver> CudaOptimizer<D> {
     }
 
     /// The moments and the number of updates; waits for all work.
-    pub(super) fn moments(&self) -> Result<Moments<'_>> {
+    pub(super) fn moments(&self) -> Result<Moments> {
         let mut steps = [0];
         self.steps.download(&mut steps)?;
         Ok(Moments {
             steps: steps[0],
-            mean: Cow::Owned(self.mean.to_host()?),
-            variance: Cow::Owned(self.variance.to_host()?),
+            mean: Arc::new(self.mean.to_host()?),
+            variance: Arc::new(self.variance.to_host()?),
             weights: None,
         })
     }
@@ -338,7 +337,7 @@ impl<D: Driver> CudaOptimizer<D> {
         &mut self,
         context: &GpuContext<D>,
         parameters: &CudaParameters<D>,
-        moments: &Moments<'_>,
+        moments: &Moments,
     ) -> Result<()> {
         self.check(parameters)?;
         let len = self.mean.len();

@@ -125,7 +125,7 @@ impl Checkpoint {
             steps: self.run.optimizer_steps,
             mean: mean.into(),
             variance: variance.into(),
-            weights: self.run.averages_weights.then(|| raw.into()),
+            weights: self.run.averages_weights.then_some(raw),
         };
         Ok(engine.restore(moments)?)
     }

@@ -116,7 +116,15 @@ impl Trainer<'_> {
             options: checkpoints.options.clone(),
         };
         let best = run.best_checkpoint.clone();
-        match checkpoints.write(self.model, run.engine, &run.state, state, best.as_deref()) {
+        let written = checkpoints.write(
+            self.model,
+            run.engine,
+            &run.state,
+            state,
+            best.as_deref(),
+            &mut |logits| observer.during_step(logits),
+        );
+        match written {
             Ok(folder) => {
                 let path = display_path(&folder);
                 let seconds = began.elapsed().as_secs_f64();

@@ -13,6 +13,7 @@ use crate::core::train::error::TrainError;
 use crate::core::train::progress::Progress;
 use crate::core::train::trainer_state::TrainerState;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The values of a message: 64 MiB.
 const PART: usize = 16 << 20;
@@ -64,8 +65,9 @@ impl Trainer<'_> {
         let bytes = serde_json::to_vec(&shared).map_err(|error| invalid(&error))?;
         let shared: SharedState = serde_json::from_slice(&collective.broadcast_bytes(&bytes)?)
             .map_err(|error| invalid(&error))?;
-        let (mut mean, mut variance) = (own.mean.into_owned(), own.variance.into_owned());
-        let mut others = own.weights.map(std::borrow::Cow::into_owned);
+        let (mut mean, mut variance) =
+            (Arc::unwrap_or_clone(own.mean), Arc::unwrap_or_clone(own.variance));
+        let mut others = own.weights;
         for values in [Some(&mut weights), Some(&mut mean), Some(&mut variance), others.as_mut()] {
             let Some(values) = values else { continue };
             broadcast(collective, values)?;
@@ -79,7 +81,7 @@ impl Trainer<'_> {
             steps: shared.optimizer_steps,
             mean: mean.into(),
             variance: variance.into(),
-            weights: others.filter(|_| shared.has_average).map(Into::into),
+            weights: others.filter(|_| shared.has_average),
         })?;
         run.progress = shared.progress;
         self.continue_from(run, shared.state);

@@ -47,7 +47,7 @@ pub(super) fn ask_if_due(state: &mut State) -> Vec<Effect> {
     {
         let (text, step) = (answer.text.clone(), answer.step);
         state.words.ask(step);
-        return vec![Effect::Send(Command::Explain { text })];
+        return vec![Effect::Send(Command::Explain { text, method: state.words.method() })];
     }
     Vec::new()
 }

@@ -4,6 +4,7 @@ use super::super::message::Effect;
 use super::super::state::State;
 use super::super::words::WordsAction;
 use super::confirm;
+use crate::core::attribution::ExplainMethod;
 use crate::run::protocol::{Answer, Command};
 
 /// Applies an action.
@@ -12,7 +13,17 @@ pub(super) fn apply(state: &mut State, action: WordsAction) -> Vec<Effect> {
         confirm::inform(state, "choose a word of the answered text first: Alt-→");
         return Vec::new();
     }
-    let Some(texts) = state.words.apply(action) else { return Vec::new() };
+    let asked = state.words.apply(action);
+    if action == WordsAction::SwitchMethod {
+        confirm::inform(
+            state,
+            match state.words.method() {
+                ExplainMethod::Occlusion => "words by occlusion: the probability with each masked",
+                ExplainMethod::IntegratedGradients => "words by integrated gradients",
+            },
+        );
+    }
+    let Some(texts) = asked else { return Vec::new() };
     // Both at once, so that the same model answers them.
     let ask = |text| {
         state.prompt.ask_replaced();

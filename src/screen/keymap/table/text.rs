@@ -69,6 +69,13 @@ pub(super) const BINDINGS: &[Binding] = {
         ),
         binding(
             Predict,
+            &[alt(KeyCode::Char('g'))],
+            Words(WordsAction::SwitchMethod),
+            "Words by integrated gradients, or by occlusion",
+            None,
+        ),
+        binding(
+            Predict,
             &[alt(Right)],
             Words(WordsAction::Choose(1)),
             "Next word: the probability with it masked",

@@ -22,7 +22,7 @@ pub(super) fn lines(
     theme: Theme,
 ) -> Vec<Line<'static>> {
     let known = shown.words.parts.iter();
-    let known = known.filter_map(|part| Some((part, shown.words.contribution(part)?)));
+    let known = known.filter_map(|part| Some((part, part.contribution?)));
     let mut known: Vec<_> = known.enumerate().collect();
     known.sort_by(|(_, (_, one)), (_, (_, other))| other.abs().total_cmp(&one.abs()));
     let largest = known.iter().map(|(_, (_, value))| value.abs()).fold(0.0, f64::max);
@@ -77,14 +77,20 @@ mod tests {
 
     #[test]
     fn the_words_with_the_largest_changes_are_first() {
-        let part = |text: &str, without| TextPart { text: text.to_owned(), without };
+        let part = |text: &str, contribution| TextPart { text: text.to_owned(), contribution };
         let parts = vec![
-            part("이", Some(0.79)),
+            part("이", Some(0.01)),
             part(" ", None),
-            part("영화", Some(0.9)),
-            part("최고", Some(0.3)),
+            part("영화", Some(-0.1)),
+            part("최고", Some(0.5)),
         ];
-        let words = WordAttributions { class: 1, score: 0.8, baseline: "[MASK]".into(), parts };
+        let words = WordAttributions {
+            class: 1,
+            score: 0.8,
+            baseline: "[MASK]".into(),
+            parts,
+            sum_check: None,
+        };
         let labels = ["negative", "positive"].map(str::to_owned);
         let shown = ShownWords {
             words: &words,

@@ -56,7 +56,7 @@ pub(super) fn lines(
 fn word_styles(shown: &ShownWords<'_>, tokens: &[String], theme: Theme) -> Vec<Option<Style>> {
     let words = shown.words;
     let text: String = words.parts.iter().map(|part| part.text.as_str()).collect();
-    let contributions = || words.parts.iter().map(|part| words.contribution(part));
+    let contributions = || words.parts.iter().map(|part| part.contribution);
     let largest = contributions().flatten().map(f64::abs).fold(0.0, f64::max);
     let mut ends = Vec::new();
     for part in &words.parts {
