@@ -43,8 +43,8 @@ fn quadrature() -> impl Iterator<Item = (f64, f64)> {
 pub(super) struct Integral {
     /// One a token.
     pub values: Vec<f64>,
-    /// The probability of the baseline.
-    pub baseline: f64,
+    /// The probabilities of the baseline and of the text.
+    pub ends: [f64; 2],
     /// By how much the sum of the attributions exceeds the probability of the text minus that of the
     /// baseline.
     pub gap: f64,
@@ -143,7 +143,7 @@ pub(super) fn of_tokens(
         pending = halves;
     }
     let gap = values.iter().sum::<f64>() - change;
-    Ok(Some(Integral { values, baseline: ends[0].probability, gap }))
+    Ok(Some(Integral { values, ends: [ends[0].probability, ends[2].probability], gap }))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ mod integrated_gradients;
 mod occlusion;
 mod words;
 
-pub use words::{SumCheck, TextPart, WordAttributions, explain_words, explain_words_by};
+pub use words::{TextPart, TokenIntegrals, WordAttributions, explain_words, explain_words_by};
 
 use crate::core::data::batching::Example;
 use crate::core::engine::Engine;

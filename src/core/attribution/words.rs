@@ -35,10 +35,13 @@ pub struct TextPart {
     pub contribution: Option<f64>,
 }
 
-/// The sum check of integrated gradients: the attributions of all tokens sum to the probability of the
-/// text minus that of the baseline.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SumCheck {
+/// The attributions of tokens by integrated gradients, and their sum check: they sum to the probability of
+/// the text minus that of the baseline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenIntegrals {
+    /// One a token, from -1 to 1, special tokens around texts included.
+    #[serde(with = "number::list")]
+    pub tokens: Vec<f64>,
     /// The probability of the baseline, the text of mask tokens.
     #[serde(with = "number")]
     pub baseline_score: f64,
@@ -59,9 +62,9 @@ pub struct WordAttributions {
     pub baseline: String,
     /// The text; of a pair, both texts with [`PAIR_SEPARATOR`] between them.
     pub parts: Vec<TextPart>,
-    /// The sum check of integrated gradients; `None` for occlusion, whose contributions have no such sum.
+    /// Those of tokens by integrated gradients; `None` for occlusion, whose contributions have no such sum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sum_check: Option<SumCheck>,
+    pub integrals: Option<TokenIntegrals>,
 }
 
 impl WordAttributions {
@@ -123,15 +126,17 @@ pub fn explain_words_by(
     let text = TextOfWords::new(tokenizer, input, max_length)?;
     let batch = PackedBatch::new([&text.encoded.example], 0);
     let logits = engine.logits(&batch).map_err(PredictError::from)?;
-    let (class, score) = predicted(&softmax(&logits));
+    let (class, _) = predicted(&softmax(&logits));
     let [_, rows] = integrated_gradients::MAX_ROWS;
     let found =
         integrated_gradients::of_tokens(engine, &text.encoded, class as u32, rows, continues)?;
-    let Some(Integral { values, baseline, gap }) = found else { return Ok(None) };
-    let sum = |word: &Word| Some(word.tokens.iter().map(|&token| values[token]).sum());
+    let Some(Integral { values: tokens, ends: [baseline_score, score], gap }) = found else {
+        return Ok(None);
+    };
+    let sum = |word: &Word| Some(word.tokens.iter().map(|&token| tokens[token]).sum());
     let values = text.words.iter().map(sum).collect();
-    let sum_check = SumCheck { baseline_score: baseline, gap };
-    Ok(Some(text.attributions((class, score), values, Some(sum_check))))
+    let integrals = TokenIntegrals { tokens, baseline_score, gap };
+    Ok(Some(text.attributions((class, score), values, Some(integrals))))
 }
 
 /// The most probable class and its probability.
@@ -171,7 +176,7 @@ impl TextOfWords {
         self,
         (class, score): (usize, f64),
         values: Vec<Option<f64>>,
-        sum_check: Option<SumCheck>,
+        integrals: Option<TokenIntegrals>,
     ) -> WordAttributions {
         let values = values.into_iter().map(|value| value.filter(|value| value.is_finite()));
         let words: Vec<(Word, Option<f64>)> = self.words.into_iter().zip(values).collect();
@@ -185,7 +190,7 @@ impl TextOfWords {
             parts.extend(parts_of(characters, words));
         }
         let baseline = self.encoded.replacement.token;
-        WordAttributions { class, score, baseline, parts, sum_check }
+        WordAttributions { class, score, baseline, parts, integrals }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tests of encoding and decoding messages of all kinds, and of lines that are not messages.
 
 use super::*;
-use crate::core::attribution::{ExplainMethod, SumCheck, TextPart, WordAttributions};
+use crate::core::attribution::{ExplainMethod, TextPart, TokenIntegrals, WordAttributions};
 use crate::core::predict::Prediction;
 use crate::core::train::TrainEvent;
 use crate::core::train::event::{
@@ -100,7 +100,11 @@ fn reports() -> Vec<RunReport> {
         score: 0.9,
         baseline: "[MASK]".to_owned(),
         parts: parts.map(part).to_vec(),
-        sum_check: Some(SumCheck { baseline_score: 0.4, gap: -1e-5 }),
+        integrals: Some(TokenIntegrals {
+            tokens: vec![0.0, 0.1 + 0.2],
+            baseline_score: 0.4,
+            gap: -1e-5,
+        }),
     };
     let answer = |outcome| {
         RunReport::Answer(Answer { text: "재밌다".to_owned(), outcome, step: Some(7) })

@@ -282,7 +282,7 @@ mod tests {
             score: 0.75,
             baseline: "[MASK]".to_owned(),
             parts: parts.collect(),
-            sum_check: None,
+            integrals: None,
         };
         Explanation::new(text.to_owned(), Ok(Some(words)))
     }

@@ -65,7 +65,7 @@ fn explain(state: &mut State) {
         score: 0.9,
         baseline: "[MASK]".to_owned(),
         parts,
-        sum_check: None,
+        integrals: None,
     };
     let explanation = Explanation::new("abc".to_owned(), Ok(Some(words)));
     update(state, Message::Report(RunReport::Explained(explanation)));

@@ -2,7 +2,7 @@
 
 use super::theme::Theme;
 use super::widgets::wrapped;
-use crate::core::attribution::{SumCheck, TextPart, WordAttributions};
+use crate::core::attribution::{TextPart, TokenIntegrals, WordAttributions};
 use crate::core::predict::Prediction;
 use crate::core::text::{sanitize_for_terminal, truncate_width};
 use crate::screen::app::words::Replaced;
@@ -95,7 +95,7 @@ pub fn lines(shown: ShownWords<'_>, width: usize, lang: Lang, theme: Theme) -> W
     let change = Change { words, labels, is_compared: shown.is_compared, lang };
     let change = match (chosen_part, replaced) {
         (None, _) => None,
-        (Some(part), None) if words.sum_check.is_some() => Some(change.integrated(part)),
+        (Some(part), None) if words.integrals.is_some() => Some(change.integrated(part)),
         (Some(part), None) => Some(change.without(part)),
         (Some(part), Some(replaced)) => Some(change.replaced(part, replaced)),
     };
@@ -103,8 +103,8 @@ pub fn lines(shown: ShownWords<'_>, width: usize, lang: Lang, theme: Theme) -> W
         None => vec![styles.legend(words, labels, width, lang)],
         Some(change) => wrapped(&change, width, theme.strong()),
     };
-    if let Some(check) = words.sum_check {
-        summary.extend(wrapped(&sum_check(words.score, check, lang), width, theme.dim()));
+    if let Some(integrals) = &words.integrals {
+        summary.extend(wrapped(&sum_check(words.score, integrals, lang), width, theme.dim()));
     }
     WordLines { text: wrap(units, width), summary }
 }
@@ -121,8 +121,8 @@ fn contribution(value: Option<f64>, largest: f64) -> Contribution {
 }
 
 /// The sum check of integrated gradients, in percentage points.
-fn sum_check(score: f64, check: SumCheck, lang: Lang) -> String {
-    let SumCheck { baseline_score, gap } = check;
+fn sum_check(score: f64, integrals: &TokenIntegrals, lang: Lang) -> String {
+    let &TokenIntegrals { baseline_score, gap, .. } = integrals;
     let sum = score - baseline_score + gap;
     let [sum, gap] = [format!("{:+.2}", 100.0 * sum), format!("{:+.3}", 100.0 * gap)];
     let [score, baseline] = [score, baseline_score].map(|score| format!("{:.2}%", 100.0 * score));
@@ -182,7 +182,7 @@ impl Styles {
         width: usize,
         lang: Lang,
     ) -> Line<'static> {
-        let name = if words.sum_check.is_some() { "integrated gradients" } else { "words" };
+        let name = if words.integrals.is_some() { "integrated gradients" } else { "words" };
         let label = labels.get(self.class).map_or("?", String::as_str);
         let label = truncate_width(label, 20);
         let strong = true;

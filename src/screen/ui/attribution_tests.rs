@@ -22,7 +22,7 @@ fn explained(parts: &[(&str, Option<f64>)]) -> WordAttributions {
         score: 0.9,
         baseline: "[MASK]".to_owned(),
         parts: parts.iter().map(part).collect(),
-        sum_check: None,
+        integrals: None,
     }
 }
 
@@ -295,5 +295,49 @@ fn a_line_that_ends_with_a_space_keeps_its_words_apart() {
     ] {
         let lines: Vec<String> = plain(text, width).iter().map(ToString::to_string).collect();
         assert_eq!(lines, expected, "{text:?} in {width}");
+    }
+}
+
+/// The words by integrated gradients: each contributes half of what it does by occlusion.
+fn integrated() -> WordAttributions {
+    let mut words = example();
+    for part in &mut words.parts {
+        part.contribution = part.contribution.map(|value| value / 2.0);
+    }
+    words.integrals = Some(TokenIntegrals {
+        tokens: vec![0.0, 0.05, 0.35, -0.05, -0.04, 0.0, 0.0],
+        baseline_score: 0.5902,
+        gap: 0.0002,
+    });
+    words
+}
+
+#[test]
+fn integrated_gradients_show_points_and_their_sum_check() {
+    let shown = drawn(&integrated(), None, 80, true);
+    assert_eq!(shown[1], "integrated gradients: for positive against");
+    assert_eq!(shown[2], "sum +31.00 = 90.00% − 59.02% without any word, gap +0.020");
+    let shown = drawn(&integrated(), Some(1), 80, false);
+    assert_eq!(shown[1], "재미있는 contributes +30.00 points for positive");
+    assert!(shown[2].starts_with("sum +31.00"), "{shown:?}");
+}
+
+#[test]
+fn the_page_with_words_by_integrated_gradients() {
+    for (lang, code) in LANGUAGES {
+        let mut state = answered(lang);
+        // Each method is asked for once.
+        let switch = Message::Action(Action::Words(WordsAction::SwitchMethod));
+        let command =
+            Command::Explain { text: LINE.to_owned(), method: ExplainMethod::IntegratedGradients };
+        assert_eq!(update(&mut state, switch.clone()), [Effect::Send(command)]);
+        assert!(state.shows_words(), "the words are shown until the new ones are known");
+        let explanation = Explanation::new(LINE.to_owned(), Ok(Some(integrated())));
+        update(&mut state, Message::Report(RunReport::Explained(explanation)));
+        for size in SIZES {
+            let shown = text(&screen(&mut state, size, all_colors()));
+            insta::assert_snapshot!(format!("integrals_{code}_{}x{}", size.0, size.1), shown);
+        }
+        assert_eq!(update(&mut state, switch), [Effect::Send(explain())]);
     }
 }

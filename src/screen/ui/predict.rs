@@ -11,10 +11,12 @@ mod tokens;
 use super::attribution::{self, ShownWords, WordLines};
 use super::theme::Theme;
 use super::widgets::{titled_block, with_note, wrapped};
+use crate::core::attribution::ExplainMethod;
 use crate::core::predict::Prediction;
 use crate::core::text::{display_path, truncate_width};
 use crate::run::protocol::Answer;
 use crate::screen::app::prompt::PromptAction;
+use crate::screen::app::words::WordsAction;
 use crate::screen::app::{Action, FrameLayout, State};
 use crate::screen::keymap::BINDINGS;
 use crate::screen::lang::Lang;
@@ -103,7 +105,7 @@ fn draw_answers(
         let lines = if words.is_some() { lines.all() } else { lines.in_rows(rows, lang, theme) };
         frame.render_widget(Paragraph::new(lines).block(own), area);
         if let Some(area) = words {
-            let block = block(state.lang.tr("words"));
+            let block = with_method_note(block(state.lang.tr("words")), state, theme);
             let rows = usize::from(block.inner(area).height);
             let mut lines = answer_lines(view(false, area)).ranking;
             if lines.is_empty() {
@@ -165,7 +167,7 @@ fn with_answer_note<'a>(block: Block<'a>, state: &State, theme: Theme) -> Block<
     }
     let awaits = prompt.pending > 0 || prompt.awaits_live();
     let is_answered = prompt.answers.first().is_some_and(|answer| answer.outcome.is_ok());
-    match copy_key().filter(|_| is_answered && !awaits) {
+    match key_of(Action::Prompt(PromptAction::Copy)).filter(|_| is_answered && !awaits) {
         Some(key) => {
             let note = state.lang.tr_with(" {0} copies ", &[&theme.keys(&key)]);
             with_note(block, note, theme)
@@ -174,10 +176,19 @@ fn with_answer_note<'a>(block: Block<'a>, state: &State, theme: Theme) -> Block<
     }
 }
 
-/// The name of the key that copies the answer.
-fn copy_key() -> Option<String> {
-    let copy = Action::Prompt(PromptAction::Copy);
-    let binding = BINDINGS.iter().find(|binding| binding.action == copy)?;
+/// The list of words with a note on the other method of finding them.
+fn with_method_note<'a>(block: Block<'a>, state: &State, theme: Theme) -> Block<'a> {
+    let Some(key) = key_of(Action::Words(WordsAction::SwitchMethod)) else { return block };
+    let note = match state.words.method() {
+        ExplainMethod::Occlusion => " {0}: integrated gradients ",
+        ExplainMethod::IntegratedGradients => " {0}: occlusion ",
+    };
+    with_note(block, state.lang.tr_with(note, &[&theme.keys(&key)]), theme)
+}
+
+/// The name of the key of an action.
+fn key_of(action: Action) -> Option<String> {
+    let binding = BINDINGS.iter().find(|binding| binding.action == action)?;
     binding.keys.first().map(|key| key.name())
 }
 

@@ -108,7 +108,7 @@ fn explained(lang: Lang, kept: usize) -> State {
         score: 0.81,
         baseline: "[MASK]".to_owned(),
         parts: parts.collect(),
-        sum_check: None,
+        integrals: None,
     };
     let explanation = Explanation::new(LONG.to_owned(), Ok(Some(words)));
     update(&mut state, Message::Report(RunReport::Explained(explanation)));

@@ -89,7 +89,7 @@ mod tests {
             score: 0.8,
             baseline: "[MASK]".into(),
             parts,
-            sum_check: None,
+            integrals: None,
         };
         let labels = ["negative", "positive"].map(str::to_owned);
         let shown = ShownWords {

@@ -1,4 +1,4 @@
-//! The tokens of an answered text, in the colors of their words.
+//! The tokens of an answered text, in the colors of what they contribute.
 
 use crate::core::predict::Prediction;
 use crate::core::text::truncate_width;
@@ -12,7 +12,7 @@ use ratatui::text::{Line, Span};
 const MAX_GAP: usize = 64;
 
 /// The tokens, in lines of at most `width` columns; `[UNK]` is highlighted, special tokens are dim, and
-/// the others have the style of their word, once the words are known.
+/// the others have the style of their contribution, once the words are known.
 /// (`Paragraph`'s own wrapping lets a wide character exceed the width by a column.)
 pub(super) fn lines(
     prediction: &Prediction,
@@ -21,10 +21,10 @@ pub(super) fn lines(
     theme: Theme,
 ) -> Vec<Line<'static>> {
     let unknown = theme.error().patch(theme.selected());
-    let of_words = words.map(|words| word_styles(words, &prediction.tokens, theme));
+    let styles = words.map(|words| token_styles(words, &prediction.tokens, theme));
     let mut spans: Vec<Span> = Vec::new();
     for (index, token) in prediction.tokens.iter().enumerate() {
-        let style = match (token.as_str(), &of_words) {
+        let style = match (token.as_str(), &styles) {
             ("[UNK]" | "<unk>", _) => unknown,
             ("[CLS]" | "[SEP]" | "<s>" | "</s>", _) => theme.dim(),
             (_, Some(styles)) => styles[index].unwrap_or_else(|| theme.dim()),
@@ -51,10 +51,16 @@ pub(super) fn lines(
     lines
 }
 
-/// The style of the word that each token is a part of; `None` for one that is not found in the text,
-/// such as a special token or one of a text that the tokenizer has normalized.
-fn word_styles(shown: &ShownWords<'_>, tokens: &[String], theme: Theme) -> Vec<Option<Style>> {
+/// The style of each token by its integrated gradients or, by occlusion, that of the word which it is a
+/// part of; `None` for a token that is not found in the text, such as a special token or one of a text that
+/// the tokenizer has normalized.
+fn token_styles(shown: &ShownWords<'_>, tokens: &[String], theme: Theme) -> Vec<Option<Style>> {
     let words = shown.words;
+    let integrals = words.integrals.as_ref().map(|integrals| &integrals.tokens);
+    if let Some(values) = integrals.filter(|values| values.len() == tokens.len()) {
+        let largest = values.iter().copied().map(f64::abs).fold(0.0, f64::max);
+        return values.iter().map(|&v| Some(word_style(shown, v, largest, theme))).collect();
+    }
     let text: String = words.parts.iter().map(|part| part.text.as_str()).collect();
     let contributions = || words.parts.iter().map(|part| part.contribution);
     let largest = contributions().flatten().map(f64::abs).fold(0.0, f64::max);
