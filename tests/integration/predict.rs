@@ -222,6 +222,10 @@ fn a_saved_model_has_a_page_that_answers_while_one_types() {
     terminal.press("\x1b[200~\u{1112}\u{1161}\u{11ab}\u{202e}\r\n\x1b[201~");
     let text = terminal.wait_for("characters composed (NFC)");
     assert!(text.contains("invisible characters left out: 1"), "{text}");
+    terminal.wait("the words of both models", |text| text.matches("words: for").count() == 2);
+    // Integrated gradients, whose sum is checked.
+    terminal.press("\x1bg");
+    terminal.wait("both sums", |text| text.matches("without any word, gap").count() == 2);
     terminal.press("\r");
     terminal.wait_for("최고 둘 한");
     terminal.press("\x0f");

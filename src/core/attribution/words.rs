@@ -9,6 +9,7 @@ use crate::core::number;
 use crate::core::predict::{PAIR_SEPARATOR, PredictError, TextInput};
 use crate::core::tokenizer::{TokenOrigin, Tokenizer};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// The most tokens of a word; longer ones, such as whole sentences without spaces, count as one word a
@@ -241,7 +242,25 @@ fn words(
             None => words.push(Word { text: number, characters: start..end, tokens: vec![token] }),
         }
     }
-    words.into_iter().flat_map(|word| split_long(word, origins)).collect()
+    let mut words: Vec<Word> =
+        words.into_iter().flat_map(|word| split_long(word, origins)).collect();
+    add_others(&mut words, &text.is_content);
+    words
+}
+
+/// Adds each token that has no characters of its own, such as the mark of a space alone, to the word
+/// after it or, behind the last word, to that.
+fn add_others(words: &mut [Word], is_content: &[bool]) {
+    let known: HashSet<usize> = words.iter().flat_map(|word| word.tokens.clone()).collect();
+    for token in (0..is_content.len()).filter(|token| is_content[*token] && !known.contains(token))
+    {
+        let is_later = |word: &Word| word.tokens.last().is_some_and(|last| *last > token);
+        let word = words.iter().position(is_later).unwrap_or(words.len().saturating_sub(1));
+        if let Some(word) = words.get_mut(word) {
+            word.tokens.push(token);
+            word.tokens.sort_unstable();
+        }
+    }
 }
 
 /// The word or, of a long one, a word for each of its tokens that has characters of its own.
@@ -302,4 +321,21 @@ fn parts_of<'a>(
     }
     push(next..characters.len(), None);
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_without_characters_belong_to_the_next_word() {
+        let word = |tokens: &[usize]| Word { text: 0, characters: 0..1, tokens: tokens.to_vec() };
+        let tokens =
+            |words: &[Word]| words.iter().map(|word| word.tokens.clone()).collect::<Vec<_>>();
+        let mut words = vec![word(&[2, 4]), word(&[6])];
+        let is_content = [false, true, true, true, true, true, true, true, false];
+        add_others(&mut words, &is_content);
+        assert_eq!(tokens(&words), [vec![1, 2, 3, 4], vec![5, 6, 7]]);
+        add_others(&mut [], &is_content);
+    }
 }

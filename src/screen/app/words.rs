@@ -88,6 +88,11 @@ impl Words {
         !(self.is_hidden || self.is_awaited || known.is_some() && is_current)
     }
 
+    /// The step of the model by which words are known, if it is still trained.
+    pub fn step(&self) -> Option<u64> {
+        self.explained.0
+    }
+
     /// How words are found.
     pub fn method(&self) -> ExplainMethod {
         self.method

@@ -43,6 +43,8 @@ enum Contribution {
 pub struct ShownWords<'a> {
     /// The words.
     pub words: &'a WordAttributions,
+    /// The step of the model, if it is still trained.
+    pub step: Option<u64>,
     /// The number of the chosen word.
     pub chosen: Option<usize>,
     /// The word that was put in place of the chosen one.
@@ -104,7 +106,8 @@ pub fn lines(shown: ShownWords<'_>, width: usize, lang: Lang, theme: Theme) -> W
         Some(change) => wrapped(&change, width, theme.strong()),
     };
     if let Some(integrals) = &words.integrals {
-        summary.extend(wrapped(&sum_check(words.score, integrals, lang), width, theme.dim()));
+        let sum = sum_check(words.score, integrals, shown.step, lang);
+        summary.extend(wrapped(&sum, width, theme.dim()));
     }
     WordLines { text: wrap(units, width), summary }
 }
@@ -120,13 +123,17 @@ fn contribution(value: Option<f64>, largest: f64) -> Contribution {
     }
 }
 
-/// The sum check of integrated gradients, in percentage points.
-fn sum_check(score: f64, integrals: &TokenIntegrals, lang: Lang) -> String {
+/// The sum check of integrated gradients, in percentage points, and the step of the model, which may have
+/// been trained since.
+fn sum_check(score: f64, integrals: &TokenIntegrals, step: Option<u64>, lang: Lang) -> String {
     let &TokenIntegrals { baseline_score, gap, .. } = integrals;
     let sum = score - baseline_score + gap;
     let [sum, gap] = [format!("{:+.2}", 100.0 * sum), format!("{:+.3}", 100.0 * gap)];
     let [score, baseline] = [score, baseline_score].map(|score| format!("{:.2}%", 100.0 * score));
-    lang.tr_with("sum {0} = {1} − {2} without any word, gap {3}", &[&sum, &score, &baseline, &gap])
+    let step = step.map(|step| format!("{} · ", lang.tr_with("step {0}", &[&step])));
+    let values: [&dyn std::fmt::Display; 4] = [&sum, &score, &baseline, &gap];
+    let sum = lang.tr_with("sum {0} = {1} − {2} without any word, gap {3}", &values);
+    step.unwrap_or_default() + &sum
 }
 
 /// The styles of words of one text.

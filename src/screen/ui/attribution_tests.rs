@@ -54,7 +54,8 @@ fn drawn(
 
 fn both(words: &WordAttributions, chosen: Option<usize>, width: usize, color: bool) -> WordLines {
     let labels = &labels()[..];
-    let shown = ShownWords { words, chosen, replaced: None, is_compared: false, labels };
+    let shown =
+        ShownWords { words, step: None, chosen, replaced: None, is_compared: false, labels };
     lines(shown, width, Lang::English, Theme::new(color))
 }
 

@@ -69,10 +69,49 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     for (column, rows) in rows[skipped..].chunks(height).enumerate() {
         let mut lines = vec![head.clone()];
         lines.extend(rows.iter().cloned());
+        if !losses {
+            lines.extend(losses_below(state, usize::from(inner.height), theme));
+        }
         let x = inner.x + (column as u16 * width).min(inner.width);
         let area = Rect { x, width: inner.right() - x, ..inner };
         frame.render_widget(Paragraph::new(lines), area);
     }
+}
+
+/// A second table with the losses of all epochs, if a panel of this height has room for it below the
+/// first one.
+fn losses_below(state: &State, height: usize, theme: Theme) -> Vec<Line<'static>> {
+    let needed = 2 * (1 + state.epochs.len());
+    if needed > height {
+        return Vec::new();
+    }
+    let head = |name: &str, width: usize| align_right(state.lang.tr(name), width);
+    let mut lines = vec![Line::default(); usize::from(needed < height)];
+    lines.push(Line::from(vec![
+        Span::styled(align_left(state.lang.tr("ep"), 2), theme.train()),
+        Span::styled(head("train loss", 12), theme.train()),
+        Span::styled(head("eval loss", 12), theme.eval()),
+    ]));
+    lines.extend(state.epochs.iter().map(|row| {
+        let [train, eval] = losses_of(row).map(metric);
+        Line::from(vec![
+            Span::styled(format!("{:>2}", row.number), theme.dim()),
+            Span::raw(format!("{train:>12}{eval:>12}")),
+        ])
+    }));
+    lines
+}
+
+/// The mean loss over the epoch's steps, and the loss of its evaluation. With a generator, the training
+/// loss is a weighted sum, which no evaluation has.
+fn losses_of(row: &EpochRow) -> [Option<f64>; 2] {
+    let is_sum = row.eval.as_ref().is_some_and(|e| e.metrics.eval_generator_loss.is_some());
+    let train = row.train.as_ref().filter(|_| !is_sum).map(|epoch| epoch.train_loss);
+    [train, row.eval.as_ref().map(|eval| eval.metrics.eval_loss)]
+}
+
+fn metric(value: Option<f64>) -> String {
+    value.map_or("     -".to_owned(), |value| format!("{value:.4}"))
 }
 
 /// The line of an epoch, with its losses and with precision and recall if asked for.
@@ -82,7 +121,6 @@ fn epoch_line(
     (losses, rates): (bool, bool),
     theme: Theme,
 ) -> Line<'static> {
-    let metric = |value: Option<f64>| value.map_or("     -".to_owned(), |v| format!("{v:.4}"));
     let perplexity = row.eval.as_ref().and_then(|eval| eval.metrics.perplexity);
     let pretrains = perplexity.is_some();
     // Predictions are counted in evaluations of pretraining alone.
@@ -102,12 +140,9 @@ fn epoch_line(
         Span::styled(third, style),
     ];
     if losses {
-        // With a generator, the training loss is a weighted sum, which no evaluation has.
-        let is_sum = row.eval.as_ref().is_some_and(|e| e.metrics.eval_generator_loss.is_some());
-        let train = row.train.as_ref().filter(|_| !is_sum).map(|epoch| epoch.train_loss);
-        let eval = row.eval.as_ref().map(|eval| eval.metrics.eval_loss);
-        spans.push(Span::raw(format!("  {:>10}", metric(train))));
-        spans.push(Span::styled(format!("  {:>9}", metric(eval)), style));
+        let [train, eval] = losses_of(row).map(metric);
+        spans.push(Span::raw(format!("  {train:>10}")));
+        spans.push(Span::styled(format!("  {eval:>9}"), style));
     }
     if rates {
         let metrics = row.eval.as_ref().filter(has_classes).map(|eval| &eval.metrics);

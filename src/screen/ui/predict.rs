@@ -320,7 +320,8 @@ fn shown_words<'a>(
     let words = &state.words;
     let known = if is_compared { words.of_compared(&answer.text) } else { words.of(&answer.text) };
     let (known, chosen) = known?;
-    Some(ShownWords { words: known, chosen, replaced: words.replaced(), is_compared, labels })
+    let (step, replaced) = (words.step(), words.replaced());
+    Some(ShownWords { words: known, step, chosen, replaced, is_compared, labels })
 }
 
 /// The text of an answer with the words that lead to its class, as far as they are known.

@@ -94,6 +94,7 @@ mod tests {
         let labels = ["negative", "positive"].map(str::to_owned);
         let shown = ShownWords {
             words: &words,
+            step: None,
             chosen: Some(2),
             replaced: None,
             is_compared: false,
