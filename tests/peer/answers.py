@@ -1,7 +1,7 @@
 """Measures the time from a key on the predict page to the answer about the text, while a run trains.
 
     pip install pyte
-    python tests/peer/answers.py target/release/nsmc-tui [--keys 150] [arguments of train]
+    python tests/peer/answers.py target/release/nsmc-tui [--keys 150] [--gradients] [arguments of train]
 
 Starts `train` with its dashboard in a pseudo-terminal of 120x40 and a new output folder, types texts of
 random syllables at a human rate, and waits for each until the page shows the whole text in its answer.
@@ -95,6 +95,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("--keys", type=int, default=150)
+    parser.add_argument("--gradients", action="store_true", help="words by integrated gradients")
     options, arguments = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         output = ["--output-dir", os.path.join(folder, "outputs"), "--lang", "en"]
@@ -102,6 +103,9 @@ def main():
         terminal.wait_for("training · step", 300)
         terminal.press(b"2")
         terminal.read_for(1)
+        if options.gradients:
+            terminal.press(b"\x1bg")
+            terminal.read_for(1)
         times = sorted(answers(terminal, options.keys))
         os.kill(terminal.pid, signal.SIGTERM)
         terminal.read_for(1)

@@ -282,3 +282,7 @@ fn write_moments(
 #[cfg(test)]
 #[path = "checkpoint_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "checkpoint_answers_tests.rs"]
+mod answers_tests;

@@ -68,6 +68,11 @@ impl<'a, 'c> WorkerObserver<'a, 'c> {
         channels.send(RunReport::Explained(self.run.explain(text, logits, continues)));
     }
 
+    /// Whether an explanation waits for the end of the step.
+    fn postpones_explanation(&self) -> bool {
+        self.postponed.iter().any(|command| matches!(command, Command::Explain { .. }))
+    }
+
     /// Reports the activity between evaluations and checkpoints.
     fn report_training(&self) {
         self.report(if self.paused { Activity::Paused } else { Activity::Training });
@@ -148,10 +153,13 @@ impl Observer for WorkerObserver<'_, '_> {
                     let answer = self.run.answer(text, logits, self.reporter.temperature);
                     channels.send(RunReport::Answer(Answer { step: Some(self.step), ..answer }));
                 }
-                Command::Explain { text, method: ExplainMethod::Occlusion } => {
+                // Explanations keep their order, by which they are sent to those who asked. Integrated
+                // gradients wait for the engine.
+                Command::Explain { text, method: ExplainMethod::Occlusion }
+                    if !self.postpones_explanation() =>
+                {
                     self.explain(text, logits);
                 }
-                // Integrated gradients need the engine, which is at work.
                 command => self.postponed.push_back(command),
             }
         }
