@@ -4,6 +4,7 @@
 
 mod particles;
 mod patterns;
+mod system_errors;
 
 use crate::core::text::interpolate;
 use crate::screen::display::LanguageChoice;
@@ -98,10 +99,13 @@ impl Lang {
     pub fn tr_filled(self, english: &str) -> String {
         match self {
             Self::English => english.to_owned(),
-            Self::Korean => match translated(english, MAX_DEPTH) {
-                Some(text) => particles::chosen(&text),
-                None => english.to_owned(),
-            },
+            Self::Korean => {
+                let text = match translated(english, MAX_DEPTH) {
+                    Some(text) => particles::chosen(&text),
+                    None => english.to_owned(),
+                };
+                system_errors::translated(text)
+            }
         }
     }
 }

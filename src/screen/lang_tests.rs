@@ -230,7 +230,7 @@ fn notes_and_warnings_of_a_run_are_translated() {
             "out/events.jsonl: No space left on device (os error 28); the run continues, and what it \
              records is kept in memory, up to 16 MiB, until it can be written. What is not written \
              before the end is lost. Free some disk space",
-            "out/events.jsonl: No space left on device (os error 28). 학습은 계속되고, 기록은 쓸 수 있을 \
+            "out/events.jsonl: 저장 공간이 없습니다 (os error 28). 학습은 계속되고, 기록은 쓸 수 있을 \
              때까지 메모리에 16 MiB까지 둡니다. 끝날 때까지 쓰지 못하면 잃습니다. 디스크 공간을 비우세요",
         ),
         (

@@ -69,6 +69,14 @@ pub struct WordAttributions {
 }
 
 impl WordAttributions {
+    /// How the contributions were computed.
+    pub fn method(&self) -> ExplainMethod {
+        match self.integrals {
+            Some(_) => ExplainMethod::IntegratedGradients,
+            None => ExplainMethod::Occlusion,
+        }
+    }
+
     /// The number of the word, counted from 0, that has the byte `offset` of the text; `None` between
     /// words.
     pub fn word_at(&self, offset: usize) -> Option<usize> {

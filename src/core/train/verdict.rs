@@ -90,6 +90,8 @@ pub enum Verdict {
     Unclear {
         /// The lowest and the latest evaluation loss; `None` with one evaluation.
         loss: Option<[f64; 2]>,
+        /// The accuracies of these evaluations; NaN if unknown.
+        accuracy: [f64; 2],
         /// The difference of two evaluation losses that chance explains.
         margin: f64,
     },
@@ -310,7 +312,8 @@ impl RunWatch {
     fn unclear(&self) -> Option<Verdict> {
         let (best, last) = (lowest(&self.evaluations)?, self.evaluations.last()?);
         let loss = (self.evaluations.len() > 1).then_some([best.loss, last.loss]);
-        Some(Verdict::Unclear { loss, margin: best.margin() })
+        let accuracy = [best.accuracy, last.accuracy];
+        Some(Verdict::Unclear { loss, accuracy, margin: best.margin() })
     }
 
     /// A recent evaluation is clearly better than all before, or, without two evaluations, the

@@ -309,6 +309,10 @@ fn a_model_at_chance_after_enough_steps_has_learned_nothing_and_a_lack_of_a_tren
     early.push_evaluation(&evaluation(MIN_STEPS, 0.685, 0.55, 1000));
     let margin = "lowest eval loss 0.685, now 0.685; a difference up to 0.028 may be chance";
     assert_eq!(line(&early), Some(format!("no clear trend: {margin}")));
+    // A loss that rises beyond chance while the accuracy does too.
+    early.push_evaluation(&evaluation(MIN_STEPS + 1, 0.9, 0.65, 1000));
+    let both = "no clear trend: lowest eval loss 0.685, now 0.900; accuracy then ";
+    assert!(line(&early).is_some_and(|line| line.starts_with(both)), "{:?}", line(&early));
 }
 
 #[test]

@@ -312,6 +312,7 @@ impl PreparedRun {
         let mut observer = WorkerObserver::new(reporter, self, resumed_at);
         let outcome = trainer.run(engine, &mut observer, self.resume.as_ref());
         let step = observer.step();
+        observer.cancel_postponed();
         match outcome {
             Ok(TrainingOutcome { finished, state, model_step }) => {
                 // A run stopped before its first step must not replace a model.

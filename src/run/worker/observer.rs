@@ -8,7 +8,7 @@ use crate::core::attribution::ExplainMethod;
 use crate::core::engine::{Engine, Logits};
 use crate::core::train::event::{CommandEffect, Evaluated, EvaluationProgress, TrainEvent};
 use crate::core::train::{Checkpoint, Command, Observer, Outcomes};
-use crate::run::protocol::{Activity, Answer, RunReport};
+use crate::run::protocol::{Activity, Answer, Explanation, RunReport};
 use crate::run::system_metrics::process_memory;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,6 +71,16 @@ impl<'a, 'c> WorkerObserver<'a, 'c> {
     /// Whether an explanation waits for the end of the step.
     fn postpones_explanation(&self) -> bool {
         self.postponed.iter().any(|command| matches!(command, Command::Explain { .. }))
+    }
+
+    /// Cancels what still waits for the end of a step when the run has ended, so that it is asked again.
+    pub fn cancel_postponed(&mut self) {
+        for command in self.postponed.drain(..) {
+            if let Command::Explain { text, .. } = command {
+                let cancelled = Explanation::new(text, Ok(None));
+                self.reporter.channels.send(RunReport::Explained(cancelled));
+            }
+        }
     }
 
     /// Reports the activity between evaluations and checkpoints.

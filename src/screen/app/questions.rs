@@ -73,8 +73,8 @@ impl State {
     /// an answer is awaited.
     pub fn words_due(&self) -> Option<f64> {
         let answer = self.explainable_answer().filter(|_| self.is_asked_here())?;
-        let is_due =
-            !self.prompt.awaits_answer() && self.words.is_wanted(&answer.text, answer.step);
+        let is_due = !self.prompt.awaits_answer()
+            && self.words.is_wanted(&answer.text, answer.step, self.now);
         let is_typed = self.prompt.live_answer().is_some();
         let delay = if is_typed { WORDS_DELAY } else { 0.0 };
         is_due.then_some(self.prompt.changed_at() + delay)

@@ -14,6 +14,9 @@ use tui_input::{Input, InputRequest};
 /// Seconds without a change of the text after which its words are explained.
 pub const WORDS_DELAY: f64 = 0.4;
 
+/// Seconds after which integrated gradients are renewed while the model is trained.
+const GRADIENTS_RENEWAL: f64 = 15.0;
+
 /// An action on the words of an answered text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WordsAction {
@@ -48,6 +51,16 @@ pub struct Replaced {
     original: String,
 }
 
+/// Which answer is explained, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Asked {
+    /// The step of the answer.
+    step: Option<u64>,
+    method: ExplainMethod,
+    /// In seconds since the program started.
+    at: f64,
+}
+
 /// The explanation of an answered text.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
@@ -57,10 +70,9 @@ pub struct Words {
     /// Whether an explanation is awaited.
     is_awaited: bool,
     explanation: Option<Explanation>,
-    /// The step of the answer that was explained, and how it was.
-    explained: (Option<u64>, ExplainMethod),
-    /// Those of the answer that is being explained.
-    asked: (Option<u64>, ExplainMethod),
+    /// What was explained, and what is being explained.
+    explained: Asked,
+    asked: Asked,
     /// The chosen word, counted from 0.
     chosen: Option<usize>,
     /// The word in place of the chosen one, while it is typed.
@@ -79,18 +91,20 @@ impl Words {
 
     /// Whether the answer to a text by the model at a step is to be explained: words are shown, no
     /// explanation is awaited, and it is not the one that was explained last. Integrated gradients, which
-    /// take as long as a step, are computed once for each text of a model that is still trained.
-    pub fn is_wanted(&self, text: &str, step: Option<u64>) -> bool {
+    /// take as long as a step, are renewed seldom while the model is trained.
+    pub fn is_wanted(&self, text: &str, step: Option<u64>, now: f64) -> bool {
         let known = self.explanation.as_ref().filter(|known| known.text == text);
-        let (known_step, method) = self.explained;
-        let is_once = step.is_some() && method == ExplainMethod::IntegratedGradients;
-        let is_current = method == self.method && (known_step == step || is_once);
+        let explained = self.explained;
+        let is_recent = step.is_some()
+            && explained.method == ExplainMethod::IntegratedGradients
+            && now < explained.at + GRADIENTS_RENEWAL;
+        let is_current = explained.method == self.method && (explained.step == step || is_recent);
         !(self.is_hidden || self.is_awaited || known.is_some() && is_current)
     }
 
     /// The step of the model by which words are known, if it is still trained.
     pub fn step(&self) -> Option<u64> {
-        self.explained.0
+        self.explained.step
     }
 
     /// How words are found.
@@ -99,9 +113,9 @@ impl Words {
     }
 
     /// Notes that an explanation of the answer by the model at a step is asked for.
-    pub fn ask(&mut self, step: Option<u64>) {
+    pub fn ask(&mut self, step: Option<u64>, now: f64) {
         self.is_awaited = true;
-        self.asked = (step, self.method);
+        self.asked = Asked { step, method: self.method, at: now };
     }
 
     /// Whether an explanation is awaited.
@@ -215,9 +229,10 @@ impl Words {
         Some(asked)
     }
 
-    /// The explanation of a text, if words are shown and it is known.
+    /// The explanation of a text by the current method, if words are shown and it is known.
     fn explanation_of(&self, text: &str) -> Option<&Explanation> {
-        self.explanation.as_ref().filter(|known| !self.is_hidden && known.text == text)
+        let is_shown = !self.is_hidden && self.explained.method == self.method;
+        self.explanation.as_ref().filter(|known| is_shown && known.text == text)
     }
 
     /// The words of a text and the chosen one, if they are shown and known.
@@ -273,105 +288,5 @@ impl Words {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::attribution::TextPart;
-
-    fn explained(text: &str) -> Explanation {
-        let parts = text.split_inclusive(' ').map(|word| TextPart {
-            text: word.to_owned(),
-            contribution: (!word.starts_with('_')).then_some(0.25),
-        });
-        let words = WordAttributions {
-            class: 1,
-            score: 0.75,
-            baseline: "[MASK]".to_owned(),
-            parts: parts.collect(),
-            integrals: None,
-        };
-        Explanation::new(text.to_owned(), Ok(Some(words)))
-    }
-
-    #[test]
-    fn a_word_or_none_is_chosen() {
-        let mut words = Words::default();
-        words.apply(WordsAction::Choose(1));
-        assert_eq!(words.chosen, None, "there are no words");
-        words.push(explained("a _ b"));
-        let mut choose = |by| {
-            words.apply(WordsAction::Choose(by));
-            words.of("a _ b").and_then(|(_, chosen)| chosen)
-        };
-        assert_eq!([choose(1), choose(1), choose(1), choose(1)], [Some(0), Some(1), None, Some(0)]);
-        assert_eq!([choose(-1), choose(-1), choose(-1)], [None, Some(1), Some(0)]);
-        assert!(words.of("other").is_none());
-    }
-
-    #[test]
-    fn a_word_is_replaced_in_its_text() {
-        let mut words = Words::default();
-        words.apply(WordsAction::Replace);
-        assert!(!words.is_typing(), "no word is chosen");
-        words.push(explained("a _ b_ b"));
-        words.apply(WordsAction::Choose(2));
-        words.apply(WordsAction::Replace);
-        words.paste("x\ny");
-        words.edit(InputRequest::DeletePrevChar);
-        assert_eq!(words.typed().map(|(word, typed)| (word, typed.value())), Some(("b_ ", "x ")));
-        let request = words.apply(WordsAction::ApplyReplacement);
-        assert_eq!(request, Some(["a _ b_ b", "a _ x b"].map(str::to_owned)));
-        let answer = |text: &str| Answer {
-            text: text.to_owned(),
-            outcome: Err("no".to_owned()),
-            step: None,
-        };
-        words.push_replaced(answer("a _ b_ b"));
-        let replaced = |words: &Words| words.replaced().map(|replaced| replaced.outcome.clone());
-        assert_eq!(replaced(&words), Some(None), "this is the text without the change");
-        words.push_replaced(answer("a _ x b"));
-        assert_eq!(replaced(&words), Some(Some(Err("no".to_owned()))));
-        assert_eq!(words.of("a _ b_ b").map(|(_, chosen)| chosen), Some(Some(1)));
-        words.apply(WordsAction::Replace);
-        words.apply(WordsAction::CancelReplacement);
-        assert!(!words.is_typing() && words.replaced().is_some());
-        words.apply(WordsAction::Choose(1));
-        assert_eq!(replaced(&words), None, "another word is chosen");
-    }
-
-    #[test]
-    fn a_text_is_explained_once_unless_words_are_hidden() {
-        let mut words = Words::default();
-        assert!(words.is_wanted("a", None));
-        words.ask(None);
-        assert!(words.is_awaited() && !words.is_wanted("a", None), "one explanation at a time");
-        words.push(Explanation::new("a".to_owned(), Ok(None)));
-        assert!(words.is_wanted("a", None) && words.of("a").is_none(), "it was cancelled");
-        words.push(explained("a"));
-        assert!(
-            !words.is_wanted("a", None) && words.is_wanted("b", None) && words.of("a").is_some()
-        );
-        words.apply(WordsAction::Toggle);
-        assert!(!words.is_wanted("b", None) && words.of("a").is_none() && !words.are_shown());
-        words.apply(WordsAction::Toggle);
-        words.push(Explanation::new("b".to_owned(), Err("no".to_owned())));
-        assert!(!words.is_wanted("b", None), "a failure is not repeated");
-    }
-
-    #[test]
-    fn the_compared_models_word_is_the_one_at_the_same_place() {
-        let mut words = Words::default();
-        let mut both = explained("good film");
-        let Explanation { outcome, .. } = explained("go od film");
-        both.compared = outcome.ok().map(Box::new);
-        if let Some(other) = &mut both.compared {
-            "go".clone_into(&mut other.parts[0].text);
-        }
-        words.push(both);
-        assert_eq!(words.of_compared("good film").map(|found| found.1), Some(None));
-        words.apply(WordsAction::Choose(2));
-        assert_eq!(words.of("good film").map(|found| found.1), Some(Some(1)));
-        assert_eq!(words.of_compared("good film").map(|found| found.1), Some(Some(2)));
-        words.apply(WordsAction::Choose(-1));
-        assert_eq!(words.of_compared("good film").map(|found| found.1), Some(Some(0)));
-    }
-}
+#[path = "words_tests.rs"]
+mod tests;

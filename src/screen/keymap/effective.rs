@@ -21,6 +21,8 @@ pub fn is_effective(state: &State, action: Action) -> bool {
             state.location != RunLocation::Unreachable
                 && state.session.as_ref().is_some_and(|session| !session.has_keys)
         }
+        // A run in another process is left or stopped.
+        Action::QuitWithoutSaving => !(state.is_elsewhere() && state.is_running()),
         Action::SaveModel => state.is_unsaved() && !state.is_running(),
         Action::ShowPage(page) if !state.pages().contains(&page) => false,
         Action::ShowPage(Page::Predict) | Action::Submit => {

@@ -75,7 +75,7 @@ fn words_of_chart(action: ChartAction) -> &'static str {
         ChartAction::ResetZoom => "whole fit all 전체",
         ChartAction::Follow => "live tail auto newest 실시간 자동",
         ChartAction::NextAxis => "time epoch clock x-axis 시간 가로축",
-        ChartAction::LogY => "log scale logarithm y-axis 로그 세로축",
+        ChartAction::LogY => "log scale logarithm y-axis 로그 로그스케일 세로축",
         ChartAction::NextYRange => "scale limits outliers y-axis 세로축 이상치",
         ChartAction::AdjustSmoothing(_) => "average ema noise 평균 잡음 평활",
         _ => "",
@@ -142,7 +142,7 @@ pub(super) fn words_of_panel(panel: Panel) -> &'static str {
              underfitting plateau divergence diverging convergence perplexity 오차 곡선 과적합 과대적합 \
              과소적합 정체 발산 수렴 교차 엔트로피 mark marker annotation 표시 마커"
         }
-        Panel::Accuracy => "정확도 f1 score metric performance 점수 지표 성능",
+        Panel::Accuracy => "정확도 f1 score metric performance evaluation 점수 지표 성능 평가",
         Panel::Epochs => "에폭 table metrics results 표 결과 에폭별",
         Panel::Confusion => {
             "혼동 matrix errors mistakes heat heatmap heat-map crosstab contingency fp fn 행렬 오류 \
@@ -158,7 +158,7 @@ pub(super) fn words_of_panel(panel: Panel) -> &'static str {
         Panel::Throughput => "처리량 speed samples tokens per second 속도 초당",
         Panel::System => {
             "시스템 cpu gpu ram vram memory temperature power load usage utilization hardware 메모리 \
-             온도 부하 사용량 사용률 전력 자원 그래픽 카드 장치"
+             온도 부하 사용량 사용률 전력 자원 그래픽 카드 그래픽카드 장치"
         }
         Panel::Classes => {
             "클래스 precision recall f1 per class report labels imbalance 정밀도 재현율 레이블 라벨 불균형"

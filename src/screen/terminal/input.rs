@@ -89,10 +89,13 @@ impl InputThread {
         self.flags.close.store(true, Ordering::SeqCst);
     }
 
-    /// Waits for the thread to end after [`InputThread::close`].
+    /// Waits for the thread to end after [`InputThread::close`], but not for long: if the terminal is gone,
+    /// it never ends.
     pub fn join(self) {
-        // A panic of the thread no longer matters.
-        let _ = self.thread.join();
+        let began = Instant::now();
+        while !self.thread.is_finished() && began.elapsed() < 3 * POLL_INTERVAL {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 }
 

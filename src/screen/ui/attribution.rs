@@ -2,7 +2,7 @@
 
 use super::theme::Theme;
 use super::widgets::wrapped;
-use crate::core::attribution::{TextPart, TokenIntegrals, WordAttributions};
+use crate::core::attribution::{ExplainMethod, TextPart, TokenIntegrals, WordAttributions};
 use crate::core::predict::Prediction;
 use crate::core::text::{sanitize_for_terminal, truncate_width};
 use crate::screen::app::words::Replaced;
@@ -22,6 +22,14 @@ const SHARES: [f64; 2] = [0.1, 0.5];
 pub fn word_style(shown: &ShownWords<'_>, value: f64, largest: f64, theme: Theme) -> Style {
     let styles = Styles { class: shown.words.class, classes: shown.labels.len(), theme };
     styles.of(contribution(Some(value), largest.max(NOTICEABLE)))
+}
+
+/// What words by a method are called.
+pub fn words_name(method: ExplainMethod) -> &'static str {
+    match method {
+        ExplainMethod::Occlusion => "words",
+        ExplainMethod::IntegratedGradients => "integrated gradients",
+    }
 }
 
 /// How a word contributes to the predicted class.
@@ -189,7 +197,7 @@ impl Styles {
         width: usize,
         lang: Lang,
     ) -> Line<'static> {
-        let name = if words.integrals.is_some() { "integrated gradients" } else { "words" };
+        let name = words_name(words.method());
         let label = labels.get(self.class).map_or("?", String::as_str);
         let label = truncate_width(label, 20);
         let strong = true;

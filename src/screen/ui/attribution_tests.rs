@@ -332,7 +332,8 @@ fn the_page_with_words_by_integrated_gradients() {
         let command =
             Command::Explain { text: LINE.to_owned(), method: ExplainMethod::IntegratedGradients };
         assert_eq!(update(&mut state, switch.clone()), [Effect::Send(command)]);
-        assert!(state.shows_words(), "the words are shown until the new ones are known");
+        let waiting = text(&screen(&mut state, (80, 24), all_colors()));
+        assert!(!state.shows_words() && waiting.contains(": …"), "{waiting}");
         let explanation = Explanation::new(LINE.to_owned(), Ok(Some(integrated())));
         update(&mut state, Message::Report(RunReport::Explained(explanation)));
         for size in SIZES {

@@ -2,7 +2,8 @@
 
 use super::theme::Theme;
 use crate::core::text::wrap_width;
-use crate::screen::keymap::{BINDINGS, Binding, KeyContext};
+use crate::screen::app::{Action, State};
+use crate::screen::keymap::{BINDINGS, Binding, KeyContext, is_effective};
 use crate::screen::lang::Lang;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
@@ -16,16 +17,24 @@ pub(super) struct KeyColumns {
     pub width: usize,
 }
 
-/// The keys of a context with their descriptions in at most `rows` lines or, if these are too few, with
-/// the labels of the footer one after another.
+/// Whether a dialog offers an action: a run in another process cannot be quit without saving.
+fn is_possible(state: &State, action: Action) -> bool {
+    action != Action::QuitWithoutSaving || is_effective(state, action)
+}
+
+/// The keys of a context with their descriptions in at most `rows` lines or, if these
+/// are too few, with the labels of the footer one after another.
 pub(super) fn context_lines(
     context: KeyContext,
     columns: KeyColumns,
     rows: usize,
-    lang: Lang,
+    state: &State,
     theme: Theme,
 ) -> Vec<Line<'static>> {
-    let bindings = || BINDINGS.iter().filter(|binding| binding.context == context);
+    let lang = state.lang;
+    let is_listed =
+        |binding: &&Binding| binding.context == context && is_possible(state, binding.action);
+    let bindings = || BINDINGS.iter().filter(is_listed);
     let full: Vec<Line> =
         bindings().flat_map(|binding| key_lines(binding, columns, lang, theme)).collect();
     if full.len() <= rows {

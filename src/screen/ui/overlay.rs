@@ -11,7 +11,6 @@ use crate::screen::app::next_rate::next_rate;
 use crate::screen::app::run_control::shortest;
 use crate::screen::app::{FrameLayout, Overlay, State};
 use crate::screen::keymap::KeyContext;
-use crate::screen::lang::Lang;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
@@ -109,12 +108,12 @@ impl Dialog {
         &self,
         mut lines: Vec<DialogLine>,
         context: KeyContext,
-        lang: Lang,
+        state: &State,
     ) -> Vec<DialogLine> {
         let (width, rows) = self.size;
         let columns = KeyColumns { keys: KEYS, width };
         let left = rows.saturating_sub(lines.len());
-        let keys = context_lines(context, columns, left, lang, self.theme);
+        let keys = context_lines(context, columns, left, state, self.theme);
         if keys.len() < left {
             lines.push(DialogLine { line: Line::default(), text: Some(usize::MAX) });
         }
@@ -140,7 +139,7 @@ fn draw_question(
     let dialog = Dialog::over(area, 64, theme);
     let lines =
         text.iter().enumerate().flat_map(|(number, text)| dialog.text(number, text)).collect();
-    let lines = dialog.content(lines, context, state.lang);
+    let lines = dialog.content(lines, context, state);
     dialog.draw(frame, area, title, lines);
 }
 
@@ -203,7 +202,7 @@ fn draw_learning_rate(frame: &mut Frame, area: Rect, state: &State, theme: Theme
     lines.push(DialogLine { line: Line::from(field), text: None });
     let hint = dialog.text(1, &hint).into_iter();
     lines.extend(hint.map(|text| DialogLine { line: text.line.style(style), ..text }));
-    let lines = dialog.content(lines, KeyContext::LearningRate, lang);
+    let lines = dialog.content(lines, KeyContext::LearningRate, state);
     let row = lines.iter().position(|line| line.text.is_none()).unwrap_or(0) as u16;
     let inner = dialog.draw(frame, area, lang.tr("learning rate"), lines);
     let column = before + rate_input.input.visual_cursor();

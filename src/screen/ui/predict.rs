@@ -335,7 +335,7 @@ fn word_lines(answer: &Answer, shown: Option<ShownWords<'_>>, view: AnswerView) 
     // The line is there before the words are known, so that nothing moves when they are.
     let summary = match words.failure_of(&answer.text) {
         Some(reason) => truncate_width(&state.lang.tr_filled(reason), width),
-        None => format!("{}: …", state.lang.tr("words")),
+        None => format!("{}: …", state.lang.tr(attribution::words_name(words.method()))),
     };
     let is_expected = words.are_shown() && !state.is_pretraining();
     let summary = is_expected.then(|| Line::styled(summary, theme.dim()));

@@ -30,24 +30,26 @@ pub(super) fn height(card: &ResultCard, width: u16) -> u16 {
     (card.facts.len() + card.commands.len()).min(8) as u16 + 2 + more_lines(card, width)
 }
 
-/// The rows that the verdict and the first command need beside their first ones in so many columns, with
+/// The rows that the facts in several lines and the first command need beside their first ones in so many columns, with
 /// the border.
 pub(super) fn more_lines(card: &ResultCard, width: u16) -> u16 {
     let width = usize::from(width.saturating_sub(2));
-    let verdict = card.facts.iter().find(|fact| fact.name == VERDICT);
-    let verdict = verdict.map_or(0, |fact| fact_height(&[fact], width) - 1);
+    let facts: usize = card.facts.iter().map(|fact| fact_height(&[fact], width) - 1).sum();
     let command = card.commands.first().map(command_words);
     let command = command.map_or(0, |words| command_texts(&words, width).len() - 1);
-    (verdict + command) as u16
+    (facts + command) as u16
 }
 
-/// The name of the fact that may have several lines.
+/// The fact that is left out first.
 const VERDICT: &str = "verdict";
+
+/// The facts that may have several lines.
+const WRAPPED: [&str; 3] = ["failed", "hint", VERDICT];
 
 /// The lines of a row of facts.
 fn fact_height(row: &[&ResultFact], width: usize) -> usize {
     match row {
-        [fact] if fact.name == VERDICT => {
+        [fact] if WRAPPED.contains(&fact.name) => {
             let available = width.saturating_sub(NAME).max(1);
             wrap_width(&fact.text, available).len().clamp(1, VERDICT_LINES)
         }

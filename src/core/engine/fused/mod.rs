@@ -17,7 +17,8 @@ mod workspace;
 
 use super::path::{EmbeddingPath, PathPoint};
 use super::{
-    Engine, EngineResult, Interruption, OptimizerOptions, StepInput, StepOptions, StepTimings,
+    Engine, EngineError, EngineResult, Interruption, OptimizerOptions, StepInput, StepOptions,
+    StepTimings,
 };
 use crate::core::collective::Collective;
 use crate::core::model::SequenceClassifier;
@@ -50,6 +51,8 @@ pub struct FusedEngine<B: Backend> {
     timings: StepTimings,
     name: String,
     note: Option<String>,
+    /// Whether linear layers have 8-bit weights, which have no gradients.
+    is_quantized: bool,
 }
 
 struct TrainingState<B: Backend> {
@@ -99,6 +102,7 @@ impl<B: Backend> FusedEngine<B> {
             timings: StepTimings::default(),
             name,
             note: None,
+            is_quantized: false,
         })
     }
 
@@ -183,6 +187,7 @@ impl FusedEngine<Cpu> {
             layers.extend(layer.relative);
         }
         self.name += ", int8";
+        self.is_quantized = true;
         self.parameters.quantize(&layers)
     }
 }
@@ -211,6 +216,10 @@ impl<B: Backend> Engine for FusedEngine<B> {
     }
 
     fn path_points(&mut self, path: &EmbeddingPath<'_>) -> EngineResult<Vec<PathPoint>> {
+        if self.is_quantized {
+            let why = "integrated gradients need gradients, which 8-bit weights do not have";
+            return Err(EngineError(why.to_owned()));
+        }
         self.points_of(path)
     }
 

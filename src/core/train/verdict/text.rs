@@ -120,7 +120,15 @@ impl Verdict {
                 (text, std::iter::once(name).chain(counts.map(|count| count.to_string())).collect())
             }
             Self::Unclear { loss: None, .. } => ("there is one evaluation so far", Vec::new()),
-            Self::Unclear { loss: Some(losses), margin } => (
+            // Not by chance, but the accuracy is another sign, or the evaluation is the only one.
+            Self::Unclear { loss: Some(losses), accuracy, margin }
+                if losses[1] - losses[0] > *margin
+                    && accuracy.iter().all(|one| one.is_finite()) =>
+            {
+                let values = losses.iter().chain(accuracy).copied().map(loss).collect();
+                ("lowest eval loss {0}, now {1}; accuracy then {2}, now {3}", values)
+            }
+            Self::Unclear { loss: Some(losses), margin, .. } => (
                 "lowest eval loss {0}, now {1}; a difference up to {2} may be chance",
                 losses.iter().chain([margin]).copied().map(loss).collect(),
             ),

@@ -96,6 +96,10 @@ pub(super) fn happened(state: &mut State, event: &TrainEvent) {
             state.requests.model = false;
             show(state, Level::Result, lang.tr_with("model saved in {0}", &[&saved.path]));
         }
+        TrainEvent::Failed(failed) if model => {
+            state.requests.model = false;
+            show(state, Level::Warning, lang.tr_filled(&failed.message));
+        }
         TrainEvent::Warned(warned) => {
             state.requests.checkpoint = false;
             let text = lang.tr_filled(&warned.message);

@@ -146,7 +146,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::StopAndQuit => return stop(state, false, true),
         Action::StopAndStay => return stop(state, true, false),
         Action::QuitWithoutSaving if state.is_elsewhere() && state.is_running() => {
-            return session::detach(state);
+            confirm::inform(state, "y stops the run and saves its model; d leaves it running");
         }
         Action::QuitWithoutSaving => return vec![Effect::Quit],
         Action::SaveModel => return save_model(state),

@@ -46,7 +46,7 @@ pub(super) fn ask_if_due(state: &mut State) -> Vec<Effect> {
         && let Some(answer) = state.prompt.shown_answer()
     {
         let (text, step) = (answer.text.clone(), answer.step);
-        state.words.ask(step);
+        state.words.ask(step, state.now);
         return vec![Effect::Send(Command::Explain { text, method: state.words.method() })];
     }
     Vec::new()

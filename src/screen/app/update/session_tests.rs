@@ -85,7 +85,8 @@ fn leaving_stops_nothing() {
     let mut state = attached();
     report(&mut state, true);
     assert_eq!(press(&mut state, Action::Detach), [Effect::Quit]);
-    assert_eq!(press(&mut state, Action::QuitWithoutSaving), [Effect::Quit]);
+    assert!(press(&mut state, Action::QuitWithoutSaving).is_empty(), "y stops it");
+    assert!(state.notice.as_ref().is_some_and(|notice| notice.text.starts_with("y stops")));
     assert_eq!(update(&mut state, Message::Terminate), [Effect::Quit]);
     assert!(press(&mut state, Action::Quit).is_empty(), "it asks, since q may stop the run");
     report(&mut state, false);
