@@ -113,7 +113,10 @@ fn a_run_in_the_background_takes_commands_and_streams_its_events() {
     let parts = words["parts"].as_array().cloned().unwrap_or_default();
     let text: String = parts.iter().filter_map(|part| part["text"].as_str()).collect();
     assert_eq!(text, "정말 재미있는 영화");
-    assert_eq!(parts.iter().filter(|part| part["without"].is_f64()).count(), 3);
+    assert_eq!(parts.iter().filter(|part| part["contribution"].is_f64()).count(), 3);
+    let method = json!("integrated_gradients");
+    let explain = json!({"command": "explain", "text": "정말 재미있는 영화", "method": method});
+    assert!(run.send(&explain)["integrals"]["gap"].is_f64());
     let rate = run.send(&json!({"command": "set_learning_rate", "rate": 3e-5}));
     assert_eq!((&rate["event"], &rate["to"]), (&json!("steered"), &json!(3e-5)));
     let refused = run.attach(&["--send", r#"{"command":"set_learning_rate","rate":7}"#]).failure();
