@@ -97,7 +97,7 @@ def main():
     parser.add_argument("--keys", type=int, default=150)
     parser.add_argument("--gradients", action="store_true", help="words by integrated gradients")
     options, arguments = parser.parse_known_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         output = ["--output-dir", os.path.join(folder, "outputs"), "--lang", "en"]
         terminal = Terminal(options.program, ["train", *output, *arguments])
         terminal.wait_for("training · step", 300)
