@@ -11,8 +11,8 @@ use crate::core::tokenizer::Tokenizer;
 use crate::run::protocol::Explanation;
 
 /// Explains the prediction of a text or, for a model of pairs, of a pair of texts on one line, by
-/// occlusion. The computation is divided into short ones, before each of which `continues` is asked; `None` is returned
-/// if it says no.
+/// occlusion. The computation is divided into short ones, before each of which `continues` is asked;
+/// `None` is returned if it says no.
 ///
 /// # Errors
 /// Why it cannot be explained.
@@ -64,7 +64,7 @@ impl PreparedRun {
         Explanation::new(text, outcome)
     }
 
-    /// As [`Self::explain`], as [`explain_by`].
+    /// As [`Self::explain`], by either method, with an engine that does nothing else.
     pub(super) fn explain_by(
         &self,
         method: ExplainMethod,
