@@ -2,6 +2,7 @@
 //! into its cache.
 
 use crate::core::model::folder::holds_a_model;
+use crate::core::train::checkpoint::{list, step_of};
 use crate::run::protocol::Download;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,7 @@ pub fn model(
     if folder.is_dir() {
         return Ok(folder.to_path_buf());
     }
+    refuse_missing_checkpoint(name)?;
     anyhow::ensure!(
         is_hub_id(name),
         "{name}: there is no such folder. Pass a folder with a config.json, or the name of a \
@@ -35,6 +37,21 @@ pub fn model(
     found.map_err(|error| {
         error.context(format!("there is no folder {name}, so it was looked up on the hub"))
     })
+}
+
+/// A checkpoint that is no longer in the folder of its run is not looked up on the hub.
+fn refuse_missing_checkpoint(name: &str) -> anyhow::Result<()> {
+    let Some((folder, checkpoint)) = name.trim_end_matches('/').rsplit_once('/') else {
+        return Ok(());
+    };
+    if step_of(Path::new(checkpoint)).is_none() || !Path::new(folder).is_dir() {
+        return Ok(());
+    }
+    let there = list(Path::new(folder)).into_iter();
+    let there: Vec<String> =
+        there.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
+    let there = if there.is_empty() { "no checkpoint".to_owned() } else { there.join(", ") };
+    anyhow::bail!("{name}: there is no such folder; {folder} has {there}")
 }
 
 /// Whether the text has the form of a repository name rather than of a path.
@@ -61,6 +78,7 @@ pub fn config(
     if folder.is_dir() {
         return Ok((folder.to_path_buf(), holds_a_model(folder)));
     }
+    refuse_missing_checkpoint(name)?;
     anyhow::ensure!(is_hub_id(name), "{name}: there is no such folder");
     Ok((hub::config(name, revision, on_download)?, true))
 }
@@ -338,35 +356,5 @@ mod hub {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hub_names_are_distinguished_from_paths() {
-        for id in ["bert-base-multilingual-cased", "klue/bert-base", "monologg/koelectra-base-v3"] {
-            assert!(is_hub_id(id), "{id}");
-        }
-        for path in ["./outputs", "/tmp/x", "a/b/c", "../a", "folder with blanks", "", "out/"] {
-            assert!(!is_hub_id(path), "{path}");
-        }
-        let message = model("no/such/folder", "main", &mut |_| true)
-            .map_or_else(|error| error.to_string(), |_| String::new());
-        assert!(message.contains("there is no such folder"), "{message}");
-    }
-
-    #[cfg(feature = "hub")]
-    #[test]
-    fn the_splits_of_a_dataset_are_chosen() {
-        let files = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>();
-        let nsmc = files(&["default/test/0000.parquet", "default/train/0000.parquet", "README.md"]);
-        let RemoteFiles { train, eval, eval_split } = choose(&nsmc, None).unwrap_or_default();
-        assert_eq!((train.len(), eval.len(), eval_split), (1, 1, "test"));
-        let many =
-            files(&["en/train/0000.parquet", "ko/train/0001.parquet", "ko/train/0000.parquet"]);
-        assert!(choose(&many, None).is_err_and(|reason| reason.contains("en, ko")));
-        let RemoteFiles { train, eval, .. } = choose(&many, Some("ko")).unwrap_or_default();
-        assert_eq!(train, ["ko/train/0000.parquet", "ko/train/0001.parquet"]);
-        assert!(eval.is_empty());
-        assert!(choose(&[], None).is_err());
-    }
-}
+#[path = "locate_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 
 mod ansi_backend;
 mod clipboard;
+mod clusters;
 mod connection;
 mod effects;
 mod frame_pacing;
@@ -27,6 +28,7 @@ use crate::screen::display::DisplayOptions;
 use crate::screen::keymap;
 use crate::screen::ui::{self, Theme};
 use ansi_backend::AnsiBackend;
+use clusters::Clusters;
 pub use connection::Connection;
 use crossbeam_channel::{Sender, never, unbounded};
 use crossterm::event::{Event, KeyEventKind};
@@ -118,6 +120,7 @@ pub fn run(
         foreground_checked: Instant::now(),
         signal: None,
         notifications: PendingNotifications::new(display.notify, state.lang),
+        clusters: Clusters::default(),
     };
     let reason = catch_unwind(AssertUnwindSafe(|| dashboard.run()));
     let Dashboard { input, guard, state, .. } = dashboard;
@@ -164,6 +167,8 @@ struct Dashboard<'a, C: Connection> {
     /// The signal that requested the end.
     signal: Option<u8>,
     notifications: PendingNotifications,
+    /// The clusters of several characters on the screen.
+    clusters: Clusters,
 }
 
 impl<C: Connection> Dashboard<'_, C> {
@@ -221,7 +226,13 @@ impl<C: Connection> Dashboard<'_, C> {
         let (state, theme) = (&self.state, self.theme);
         let began = Instant::now();
         let mut layout = FrameLayout::default();
-        self.terminal.draw(|frame| layout = ui::draw(frame, state, theme))?;
+        let drawn = self.terminal.draw(|frame| layout = ui::draw(frame, state, theme))?;
+        let is_overwritten = self.clusters.are_overwritten(drawn.buffer);
+        self.clusters = Clusters::of(drawn.buffer);
+        if is_overwritten {
+            self.terminal.clear()?;
+            self.terminal.draw(|frame| layout = ui::draw(frame, state, theme))?;
+        }
         // The keys of the footer follow from the layout of the frame before.
         let footer_is_old = layout.review_lines != state.layout.review_lines;
         update(&mut self.state, Message::Drawn(layout));

@@ -111,7 +111,7 @@ fn a_replay_on_the_dashboard() {
     let text = terminal.end(0);
     assert!(!text.contains("TrainOutput") && !text.contains("saved"), "{text}");
     // The result is printed as at the end of the run itself.
-    assert!(text.contains("best      highest accuracy 0."), "{text}");
+    assert!(text.contains("best      accuracy 0."), "{text}");
     assert!(text.contains("6 steps") && text.contains("--model-name-or-path"), "{text}");
 
     // Quitting during a replay needs no confirmation.
@@ -127,7 +127,7 @@ fn a_replay_on_the_dashboard() {
         text.contains("outputs: the replay was left at step 0. The result of the run:"),
         "{text}"
     );
-    assert!(text.contains("best      highest accuracy 0."), "{text}");
+    assert!(text.contains("best      accuracy 0."), "{text}");
     let mut terminal = Terminal::start(120, 40, &["replay", &outputs, "--speed", "0.001"], &[]);
     terminal.wait_for("replay ×0.001 · step 0/6");
     terminal.signal("-TERM");

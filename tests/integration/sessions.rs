@@ -125,6 +125,14 @@ fn a_run_in_the_background_takes_commands_and_streams_its_events() {
     assert_eq!((&saved["event"], &saved["step"]), (&json!("checkpoint"), &json!(2)));
     let pinned = run.send(&json!({"command": "pin", "text": "정말 재미있는 영화"}));
     assert_eq!((&pinned["steering"], &pinned["step"]), (&json!("sentence_pinned"), &json!(2)));
+    let other = json!({"command": "pin", "text": "재미없다"});
+    assert_eq!(run.send(&other)["steering"], "sentence_pinned");
+    let unpin = json!({"command": "unpin", "text": "재미없다"}).to_string();
+    assert_eq!(
+        run.send(&serde_json::from_str(&unpin).expect("JSON"))["steering"],
+        "sentence_unpinned"
+    );
+    run.attach(&["--send", &unpin]).failure();
     let nonsense = [
         "",
         "pause",
@@ -153,6 +161,8 @@ fn a_run_in_the_background_takes_commands_and_streams_its_events() {
     assert_eq!(events.last().expect("events")["event"], "finished");
     let has_probe = |event: &Value| event["probes"][0]["text"] == "정말 재미있는 영화";
     assert!(events.iter().any(has_probe), "the pinned sentence is classified");
+    let has_unpinned = |event: &Value| event["probes"][1].is_object();
+    assert!(!events.iter().any(has_unpinned), "the unpinned one is not");
     assert!(!run.out().join(".nsmc-tui.sock").exists());
 
     // Of a run that has ended, it prints what there is.

@@ -31,7 +31,7 @@ use std::time::Duration;
 const PREPARATION_CHECKS: Duration = Duration::from_millis(200);
 
 /// The commands that `--send` takes.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "pause",
     "resume",
     "save_checkpoint",
@@ -42,6 +42,7 @@ const COMMANDS: [&str; 11] = [
     "predict",
     "explain",
     "pin",
+    "unpin",
     "save_model",
 ];
 
@@ -367,7 +368,7 @@ fn is_for_ended_runs(command: &Command) -> bool {
 /// Whether a warning may be what comes of a command.
 fn may_fail(command: &Command) -> bool {
     let may_fail = matches!(command, Command::SaveCheckpoint | Command::SetLearningRate { .. });
-    may_fail || matches!(command, Command::Pin { .. })
+    may_fail || matches!(command, Command::Pin { .. } | Command::Unpin { .. })
 }
 
 /// Whether an event shows the effect of a command.
@@ -393,6 +394,7 @@ fn shows_effect(command: &Command, event: &TrainEvent) -> bool {
         Command::Stop { .. } => matches!(event, TrainEvent::Finished(_)),
         Command::SaveModel => matches!(event, TrainEvent::Saved(_)),
         Command::Pin { .. } => effect == Some(CommandEffect::SentencePinned),
+        Command::Unpin { .. } => effect == Some(CommandEffect::SentenceUnpinned),
         Command::Predict { .. } | Command::Explain { .. } | Command::TakeKeys => false,
     }
 }

@@ -32,6 +32,7 @@ use crate::cli::train_request::RequestError;
 use crate::core::data::{Split, nsmc};
 use crate::core::tokenizer::vocabulary;
 use crate::run::sweep::PlanError;
+use crate::screen::lang::Lang;
 use crate::screen::terminal::guardian;
 use clap::CommandFactory;
 use std::ffi::OsString;
@@ -138,6 +139,7 @@ fn manual(out: &mut impl Write) -> std::io::Result<()> {
 /// batch has the lines that can be read without waiting.
 fn each_text(
     arguments: &[String],
+    lang: Lang,
     mut f: impl FnMut(&[&str]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     const AT_A_TIME: usize = 32;
@@ -146,7 +148,7 @@ fn each_text(
         return texts.chunks(AT_A_TIME).try_for_each(f);
     }
     if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-        print_to_stderr("Type a sentence and press Enter; Ctrl-D ends.");
+        print_to_stderr(lang.tr("Type a sentence and press Enter; Ctrl-D ends."));
     }
     let mut input = std::io::BufReader::new(std::io::stdin().lock());
     let mut number = 0;

@@ -41,8 +41,9 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCod
     if has_page {
         return page::show(models, flags, out);
     }
+    let lang = flags.display.lang();
     let mut output = match (&flags.output_file, output) {
-        (Some(file), Some(format)) => Some(PredictionFile::create(file, format)?),
+        (Some(file), Some(format)) => Some(PredictionFile::create(file, format, lang)?),
         _ => None,
     };
     let mut write = |models: &AskedModels, answered: &Answered<'_>| match &mut output {
@@ -53,7 +54,7 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCod
     let mut count = 0;
     match &flags.input_file {
         Some(file) => count = file::classify(file, flags, &mut models, &mut write)?,
-        None => each_text(&flags.texts, |texts| {
+        None => each_text(&flags.texts, lang, |texts| {
             count += texts.len();
             classify(texts, flags, &mut models, &mut write)
         })?,
@@ -62,8 +63,11 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCod
     if let Some(output) = output {
         let path = display_path(output.path());
         output.publish()?;
-        let text = "{0}: the predictions of {1} texts are written";
-        print_to_stderr(flags.display.lang().tr_with(text, &[&path, &count]));
+        let text = match count {
+            1 => "{0}: the prediction of one text is written",
+            _ => "{0}: the predictions of {1} texts are written",
+        };
+        print_to_stderr(lang.tr_with(text, &[&path, &count]));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use super::{each_text, saved};
 use crate::cli::flags::TokenizeFlags;
 use crate::core::text::{sanitize_for_terminal, to_json};
 use crate::core::tokenizer::Encoding;
+use crate::screen::lang::Lang;
 use serde::Serialize;
 use std::io::Write;
 
@@ -17,7 +18,7 @@ struct Tokenized<'a> {
 
 pub fn run(flags: &TokenizeFlags, out: &mut impl Write) -> anyhow::Result<()> {
     let tokenizer = saved::tokenizer(flags.model_name_or_path.as_deref(), &flags.revision)?;
-    each_text(&flags.texts, |texts| {
+    each_text(&flags.texts, Lang::English, |texts| {
         for text in texts {
             let encoding = tokenizer.encode(text, usize::MAX)?;
             if flags.json {

@@ -14,8 +14,8 @@ Examples:
 
 Commands: pause, resume, save_checkpoint, evaluate, stop_after_epoch (\"enabled\"),
 set_learning_rate (\"rate\"), stop (\"evaluate\"), predict (\"text\"), explain (\"text\": the words
-that lead to its class), pin (\"text\": each evaluation classifies it), save_model (again, if it could
-not be saved at the end).
+that lead to its class), pin (\"text\": each evaluation classifies it), unpin (\"text\"), save_model
+(again, if it could not be saved at the end).
 
 One dashboard has the keys at a time; another one takes them over with K. A run on another computer
 can only be watched, through its journal.

@@ -21,7 +21,7 @@ const MAX_POINTS: usize = 512;
 
 /// The most tokens of all points that are computed at once, unless one point has more; and where what is
 /// computed at once holds up something else.
-pub(super) const MAX_ROWS: [usize; 2] = [512, 48];
+pub(super) const MAX_ROWS: [usize; 2] = [512, 16];
 
 /// The positive nodes of Gauss–Legendre quadrature with eight points on [-1, 1], and their weights
 /// (Abramowitz & Stegun, table 25.4).

@@ -22,7 +22,7 @@ const MAX_ROWS: usize = 8192;
 
 /// The most tokens that are computed at once, unless one text has more: after them, an explanation that
 /// is no longer wanted ends.
-const ROWS_AT_ONCE: usize = 256;
+const ROWS_AT_ONCE: usize = 64;
 
 /// A part of a text: a word, or what is between words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -189,15 +189,15 @@ fn each_layer_is_a_bucket_that_is_sent_before_the_layer_below_is_computed() -> a
     let mut engine = build(&model, &threads)?;
     engine.join(Arc::new(Noted(Arc::clone(&noted))))?;
     engine.begin_training(SETTINGS, false)?;
-    // The interruptions of the backward pass: six times in each of two layers, at last before its sum
-    // starts.
+    // The interruptions of the backward pass: eight times in each of two layers, at last before its sum
+    // starts, and after the embeddings.
     let mut begun = Vec::new();
     engine.interruptible_step(&input, &options, &mut |_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
         begun.push(noted.lock().map_or(0, |noted| noted.len()));
     })?;
-    let expected = [[0; 8].as_slice(), &[0; 6], &[1; 6]].concat();
-    assert_eq!(begun, expected, "two layers forward, two layers backward");
+    let expected = [[0; 1 + 12].as_slice(), &[0; 8], &[1; 8], &[2]].concat();
+    assert_eq!(begun, expected, "embeddings, two layers forward, two layers backward, embeddings");
     let layout = model.layout();
     let top = layout.len() - layout.layer_range(1).start;
     let embeddings = layout.first_parameter() - layout.tables.vocabulary * layout.tables.width;

@@ -45,6 +45,11 @@ pub enum Command {
         /// The text to classify.
         text: String,
     },
+    /// Classify a text at evaluations no longer.
+    Unpin {
+        /// The text.
+        text: String,
+    },
     /// Classify a text with the current weights.
     Predict {
         /// The text to classify.

@@ -39,6 +39,7 @@ fn pauses_evaluations_and_checkpoints_do_not_change_the_run() -> anyhow::Result<
         (3, Command::Evaluate),
         (3, Command::Pin { text: "재미있다".to_owned() }),
         (3, Command::Evaluate),
+        (3, Command::Unpin { text: "재미있다".to_owned() }),
         // The step has a checkpoint by its number.
         (3, Command::SaveCheckpoint),
         (3, Command::Resume),
@@ -55,9 +56,9 @@ fn pauses_evaluations_and_checkpoints_do_not_change_the_run() -> anyhow::Result<
     assert_eq!(losses(&collector), losses(&uninterrupted));
     let effects: Vec<(u64, CommandEffect)> =
         applied(&collector).iter().map(|applied| (applied.step, applied.effect)).collect();
-    assert!(matches!(effects[7], (3, CommandEffect::Resumed { seconds }) if seconds >= 0.0));
+    assert!(matches!(effects[8], (3, CommandEffect::Resumed { seconds }) if seconds >= 0.0));
     let others: Vec<_> =
-        effects.iter().enumerate().filter(|(i, _)| *i != 7).map(|(_, effect)| *effect).collect();
+        effects.iter().enumerate().filter(|(i, _)| *i != 8).map(|(_, effect)| *effect).collect();
     assert_eq!(
         others,
         [
@@ -67,6 +68,7 @@ fn pauses_evaluations_and_checkpoints_do_not_change_the_run() -> anyhow::Result<
             (3, CommandEffect::AlreadyEvaluated),
             (3, CommandEffect::SentencePinned),
             (3, CommandEffect::EvaluationRequested),
+            (3, CommandEffect::SentenceUnpinned),
             (3, CommandEffect::AlreadySaved),
             (5, CommandEffect::StopAfterEpoch { enabled: true }),
             (6, CommandEffect::StopAfterEpoch { enabled: false }),

@@ -146,6 +146,12 @@ pub struct Started {
 }
 
 impl Started {
+    /// The value of a setting; `None` if the run has none of this name.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        let setting = self.settings.iter().find(|setting| setting.name == name);
+        setting.map(|setting| setting.value.as_str())
+    }
+
     /// Whether the run pretrains on texts without labels.
     pub fn is_pretraining(&self) -> bool {
         self.settings.iter().any(|setting| setting.name == OBJECTIVE_SETTING)

@@ -40,7 +40,8 @@ pub trait Observer {
     /// Returns the next command to the run. It is called between steps and between the batches of
     /// an evaluation, until it returns `None`. The engine is idle and may be used, for example to
     /// execute a [`Command::Predict`]; the training loop ignores that command and
-    /// [`Command::SaveModel`]. It is given a [`Command::Pin`] once the sentence is pinned.
+    /// [`Command::SaveModel`]. It is given a [`Command::Pin`] once the sentence is pinned, and a
+    /// [`Command::Unpin`] once it is not.
     ///
     /// While the run is `paused`, this blocks until there is a command; `None` then ends the pause.
     fn next_command(&mut self, engine: &mut dyn Engine, paused: bool) -> Option<Command>;

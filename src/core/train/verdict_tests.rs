@@ -307,7 +307,7 @@ fn a_model_at_chance_after_enough_steps_has_learned_nothing_and_a_lack_of_a_tren
     let mut early = at_chance(MIN_STEPS - 1);
     assert_eq!(line(&early).as_deref(), Some("no clear trend: there is one evaluation so far"));
     early.push_evaluation(&evaluation(MIN_STEPS, 0.685, 0.55, 1000));
-    let margin = "lowest eval loss 0.685, now 0.685; a difference up to 0.028 may be chance";
+    let margin = "eval loss 0.685, the lowest; a difference up to 0.028 may be chance";
     assert_eq!(line(&early), Some(format!("no clear trend: {margin}")));
     // A loss that rises beyond chance while the accuracy does too.
     early.push_evaluation(&evaluation(MIN_STEPS + 1, 0.9, 0.65, 1000));

@@ -10,8 +10,9 @@ pub const SMOOTHING: f64 = 0.9;
 /// The most pinned sentences that have curves.
 const MAX_PROBES: usize = 16;
 
-/// The columns of the name of a pinned sentence.
+/// The columns of the name of a pinned sentence, and the most of the sentence.
 const MAX_NAME: usize = 16;
+const MAX_SENTENCE: usize = 400;
 
 /// A pinned sentence, and its probability at each evaluation.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +21,12 @@ pub struct ProbeCurve {
     text: String,
     /// Its beginning, safe to show.
     pub name: String,
+    /// All of it or at least a long beginning, safe to show.
+    pub sentence: String,
     /// The probability of class 1 of two classes, or else that of the predicted class.
     pub curve: Curve,
+    /// Whether it was pinned at the latest evaluation.
+    pub is_pinned: bool,
 }
 
 /// The curves of a run.
@@ -163,24 +168,31 @@ impl History {
         if !evaluated.metrics.eval_confusion.counts.is_empty() {
             self.eval_f1.push(at, seconds, evaluated.metrics.eval_f1);
         }
+        for known in &mut self.probes {
+            known.is_pinned = evaluated.probes.iter().any(|probe| probe.text == known.text);
+        }
         for probe in &evaluated.probes {
             let known = self.probes.iter().position(|known| known.text == probe.text);
             if known.is_none() && self.probes.len() >= MAX_PROBES {
-                continue;
+                let unpinned = self.probes.iter().position(|probe| !probe.is_pinned);
+                let Some(unpinned) = unpinned else { continue };
+                self.probes.remove(unpinned);
             }
             let index = known.unwrap_or(self.probes.len());
             if known.is_none() {
                 let (text, name) = (probe.text.clone(), truncate_width(&probe.text, MAX_NAME));
-                self.probes.push(ProbeCurve { text, name, curve: Curve::new(0.0) });
+                let sentence = truncate_width(&probe.text, MAX_SENTENCE);
+                let curve = Curve::new(0.0);
+                self.probes.push(ProbeCurve { text, name, sentence, curve, is_pinned: true });
             }
             self.probes[index].curve.push(at, seconds, probe.charted());
         }
         self.last_end = seconds;
     }
 
-    /// Whether a sentence is pinned, and was classified at an evaluation.
+    /// Whether a sentence was pinned at the latest evaluation.
     pub fn has_probe(&self, text: &str) -> bool {
-        self.probes.iter().any(|probe| probe.text == text)
+        self.probes.iter().any(|probe| probe.is_pinned && probe.text == text)
     }
 
     /// Changes the smoothing of the noisy curves.
@@ -226,6 +238,11 @@ mod tests {
         };
         assert_eq!(last(&history), [Some(0.9), Some(0.5)]);
         assert_eq!(history.probes[1].name, "둘\u{fffd}");
+        assert!(history.has_probe("하나"));
+        let mut third = evaluated(189, 3.0, 0.6, 29.5);
+        third.probes = second.probes[1..].to_vec();
+        history.push_evaluation(&third);
+        assert!(!history.has_probe("하나") && history.has_probe("둘\u{1b}"), "one is unpinned");
         history.truncate_after(63);
         assert_eq!(last(&history), [Some(0.7), None]);
     }

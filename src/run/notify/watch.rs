@@ -80,13 +80,9 @@ impl Watch {
 
     fn start(&mut self, started: &Started) {
         (self.max_steps, self.step) = (started.max_steps, started.resumed_at);
-        let setting = |name: &str| {
-            let found = started.settings.iter().find(|setting| setting.name == name);
-            found.map(|setting| setting.value.clone())
-        };
-        if let Some(metric) = setting("metric_for_best_model") {
-            let metric = metric.strip_prefix("eval_").unwrap_or(&metric).to_owned();
-            let greater = setting("greater_is_better").is_some_and(|value| value == "true");
+        if let Some(metric) = started.setting("metric_for_best_model") {
+            let metric = metric.strip_prefix("eval_").unwrap_or(metric).to_owned();
+            let greater = started.setting("greater_is_better") == Some("true");
             self.metric = (metric, greater);
         }
     }

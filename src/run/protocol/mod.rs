@@ -131,13 +131,16 @@ pub struct Explanation {
     /// The words that lead to the class that the compared model predicts, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compared: Option<Box<WordAttributions>>,
+    /// The step of the model that explained it, if it is still trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u64>,
 }
 
 impl Explanation {
     /// The response of one model; `None` if the explanation was cancelled by a newer command.
     pub fn new(text: String, outcome: Result<Option<WordAttributions>, String>) -> Self {
         let outcome = outcome.and_then(|words| words.ok_or_else(|| CANCELLED.to_owned()));
-        Self { text, outcome, compared: None }
+        Self { text, outcome, compared: None, step: None }
     }
 
     /// Whether the explanation was cancelled, so that it can be asked for again.

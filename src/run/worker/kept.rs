@@ -73,7 +73,8 @@ impl Kept {
         Ok(Self { texts, probes, is_explicit })
     }
 
-    /// Adds the sentences that were pinned during the run so far, unless the caller names others.
+    /// Pins the sentences that were pinned at the last evaluation, if there were any, unless the caller names
+    /// others.
     pub fn add_pinned(&mut self, history: &[TrainEvent]) {
         if self.is_explicit {
             return;
@@ -82,12 +83,12 @@ impl Kept {
             TrainEvent::Evaluated(evaluated) => Some(&evaluated.probes),
             _ => None,
         });
-        for probe in last.into_iter().flatten() {
+        let Some(last) = last.filter(|probes| !probes.is_empty()) else { return };
+        let given = std::mem::take(&mut self.probes);
+        for probe in last.iter().take(MAX_PROBES) {
             // The journal is sanitized for the terminal when it is read.
-            let is_known = |known: &String| *sanitize_for_terminal(known) == *probe.text;
-            if self.probes.len() < MAX_PROBES && !self.probes.iter().any(is_known) {
-                self.probes.push(probe.text.clone());
-            }
+            let known = given.iter().find(|known| *sanitize_for_terminal(known) == *probe.text);
+            self.probes.push(known.unwrap_or(&probe.text).clone());
         }
     }
 }
@@ -117,5 +118,37 @@ impl PreparedRun {
             probabilities: prediction.probabilities,
         };
         Ok(probes.iter().zip(predictions).map(probe).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::train::fixtures::evaluated;
+
+    #[test]
+    fn a_resumed_run_has_the_sentences_that_were_pinned_last() {
+        let probe = |text: &str| Probe {
+            text: text.to_owned(),
+            label: String::new(),
+            probabilities: vec![0.3, 0.7],
+        };
+        let at = |step, pinned: &[&str]| {
+            let mut evaluation = evaluated(step, 1.0, 0.6, 9.5);
+            evaluation.probes = pinned.iter().map(|text| probe(text)).collect();
+            TrainEvent::Evaluated(evaluation)
+        };
+        // Of the two given ones, one was unpinned; the journal does not have the control character.
+        let history = [at(1, &["하나", "둘\u{fffd}"]), at(2, &["둘\u{fffd}", "셋"])];
+        let given = || vec!["하나".to_owned(), "둘\u{1b}".to_owned()];
+        for (is_explicit, history, expected) in [
+            (false, &history[..], vec!["둘\u{1b}", "셋"]),
+            (false, &[at(1, &[])][..], vec!["하나", "둘\u{1b}"]),
+            (true, &history[..], vec!["하나", "둘\u{1b}"]),
+        ] {
+            let mut kept = Kept { texts: None, probes: given(), is_explicit };
+            kept.add_pinned(history);
+            assert_eq!(kept.probes, expected);
+        }
     }
 }

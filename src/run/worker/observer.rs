@@ -6,6 +6,7 @@ use super::kept::MAX_PROBES;
 use super::reporter::Reporter;
 use crate::core::attribution::ExplainMethod;
 use crate::core::engine::{Engine, Logits};
+use crate::core::text::sanitize_for_terminal;
 use crate::core::train::event::{CommandEffect, Evaluated, EvaluationProgress, TrainEvent};
 use crate::core::train::{Checkpoint, Command, Observer, Outcomes};
 use crate::run::protocol::{Activity, Answer, Explanation, RunReport};
@@ -61,11 +62,29 @@ impl<'a, 'c> WorkerObserver<'a, 'c> {
         refusal.is_ok()
     }
 
+    /// Pins a sentence no longer, or reports that it was not pinned. Returns whether it was.
+    fn unpin(&mut self, text: &str) -> bool {
+        let pinned = self.probes.len();
+        // A front end may have the sentence as it is shown.
+        self.probes.retain(|pinned| pinned != text && sanitize_for_terminal(pinned) != text);
+        let was_pinned = self.probes.len() < pinned;
+        if !was_pinned {
+            self.reporter.warn("the sentence is not pinned");
+        }
+        was_pinned
+    }
+
     /// Explains the prediction of a text, until a newer command arrives.
     fn explain(&self, text: String, logits: &mut Logits<'_>) {
         let channels = self.reporter.channels;
         let continues = &mut || channels.commands.is_empty();
-        channels.send(RunReport::Explained(self.run.explain(text, logits, continues)));
+        self.explained(self.run.explain(text, logits, continues));
+    }
+
+    /// Reports an explanation by the weights after the last step that was applied.
+    fn explained(&self, explanation: Explanation) {
+        let explanation = Explanation { step: Some(self.step), ..explanation };
+        self.reporter.channels.send(RunReport::Explained(explanation));
     }
 
     /// Whether an explanation waits for the end of the step.
@@ -200,10 +219,15 @@ impl Observer for WorkerObserver<'_, '_> {
                         return Some(Command::Pin { text });
                     }
                 }
+                Command::Unpin { text } => {
+                    if self.unpin(&text) {
+                        return Some(Command::Unpin { text });
+                    }
+                }
                 Command::Explain { text, method } => {
                     let continues = &mut || channels.commands.is_empty();
                     let explained = self.run.explain_by(method, text, engine, continues);
-                    channels.send(RunReport::Explained(explained));
+                    self.explained(explained);
                 }
                 // The model can be saved on request only after training has ended.
                 Command::SaveModel | Command::TakeKeys => {}

@@ -9,6 +9,7 @@ pub mod action;
 pub mod area;
 pub mod baselines;
 pub mod charts;
+mod confusion_cells;
 pub mod counts;
 pub mod editor;
 pub mod help;

@@ -16,13 +16,9 @@ pub struct NextRate {
 
 /// The schedule of a run by its settings; `None` if they do not tell it.
 fn schedule(started: &Started) -> Option<Schedule> {
-    let setting = |name: &str| {
-        let setting = started.settings.iter().find(|setting| setting.name == name);
-        setting.map(|setting| setting.value.as_str())
-    };
-    let kind = setting("lr_scheduler_type")?.parse().ok()?;
-    let base = setting("learning_rate")?.parse().ok()?;
-    let warmup: f64 = setting("warmup_steps").unwrap_or("0").parse().ok()?;
+    let kind = started.setting("lr_scheduler_type")?.parse().ok()?;
+    let base = started.setting("learning_rate")?.parse().ok()?;
+    let warmup: f64 = started.setting("warmup_steps").unwrap_or("0").parse().ok()?;
     let whole = started.max_steps;
     let warmup = if warmup < 1.0 { (warmup * whole as f64).ceil() } else { warmup };
     Some(Schedule::new(kind, base, warmup as u64, whole))

@@ -94,7 +94,10 @@ pub fn result_card(state: &State) -> Option<ResultCard> {
     }
     match (&state.saved, &state.checkpoint) {
         (Some(saved), _) => {
-            let text = lang.tr_with("model in {0}, of step {1}", &[&saved.path, &saved.step]);
+            let mut text = lang.tr_with("model in {0}, of step {1}", &[&saved.path, &saved.step]);
+            if let Some(metric) = metric_of_the_model(state) {
+                text += &lang.tr_with(", the best by {0}", &[&metric]);
+            }
             fact("files", text, Some(saved.path.clone()), Level::Info);
         }
         (None, Some(checkpoint)) => {
@@ -108,6 +111,13 @@ pub fn result_card(state: &State) -> Option<ResultCard> {
     Some(ResultCard { facts, commands: commands(state) })
 }
 
+/// The metric by which the saved model was chosen, if it is not the last one.
+fn metric_of_the_model(state: &State) -> Option<&str> {
+    let run = state.started.as_ref()?;
+    let is_chosen = run.setting("load_best_model_at_end") == Some("true");
+    run.setting("metric_for_best_model").filter(|_| is_chosen)
+}
+
 /// The best evaluation and when it was, in full and in a few words.
 fn best_text(best: &Evaluated, state: &State) -> (String, String) {
     let (lang, metrics) = (state.lang, &best.metrics);
@@ -118,7 +128,7 @@ fn best_text(best: &Evaluated, state: &State) -> (String, String) {
     } else {
         let [accuracy, f1] =
             [metrics.eval_accuracy, metrics.eval_f1].map(|value| format!("{value:.4}"));
-        let value = "highest accuracy {0}, there F1 {1}, loss {2}";
+        let value = "accuracy {0} (the highest), F1 {1}, loss {2}";
         let value = lang.tr_with(value, &[&accuracy, &f1, &loss]);
         (value, lang.tr_with("accuracy {0}", &[&accuracy]))
     };
@@ -219,7 +229,7 @@ mod tests {
         let state = ended(Lang::English, [run(630), ending()].concat());
         let card = result_card(&state).expect("it has ended");
         assert_eq!(names(&card), ["best", "verdict", "time", "files"]);
-        assert!(card.facts[0].text.starts_with("highest accuracy 0.7"), "{:?}", card.facts);
+        assert!(card.facts[0].text.starts_with("accuracy 0.7"), "{:?}", card.facts);
         assert!(card.facts[2].text.starts_with("1:39, 630 steps"), "{:?}", card.facts);
         assert_eq!(card.commands[0].arguments, ["predict", "정말 재미있는 영화"]);
         assert_eq!(card.commands.len(), 1, "a finished run is not continued");

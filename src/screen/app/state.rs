@@ -157,6 +157,8 @@ pub struct State {
     pub stop_after_epoch: bool,
     /// What was requested of the run and is under way.
     pub requests: PendingRequests,
+    /// The sentences that are to be pinned (`true`) or no longer, which no evaluation shows yet.
+    pub pin_requests: Vec<(String, bool)>,
     /// The input for a new learning rate.
     pub rate_input: LearningRateInput,
     /// The output folder of a run under way. `started` has its text for display, which may differ.
@@ -223,6 +225,7 @@ impl Default for State {
             paused_at: None,
             stop_after_epoch: false,
             requests: PendingRequests::default(),
+            pin_requests: Vec::new(),
             rate_input: LearningRateInput::default(),
             run_folder: None,
             session: None,

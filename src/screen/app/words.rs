@@ -102,9 +102,10 @@ impl Words {
         !(self.is_hidden || self.is_awaited || known.is_some() && is_current)
     }
 
-    /// The step of the model by which words are known, if it is still trained.
+    /// The step of the model by which words are known, if it is still trained: that of the answer which was to
+    /// be explained, or a later one.
     pub fn step(&self) -> Option<u64> {
-        self.explained.step
+        self.explanation.as_ref()?.step
     }
 
     /// How words are found.
@@ -205,6 +206,13 @@ impl Words {
     /// Whether a word is chosen.
     pub fn has_chosen(&self) -> bool {
         self.chosen_part().is_some()
+    }
+
+    /// Chooses no word. Returns whether one was chosen.
+    pub fn deselect(&mut self) -> bool {
+        let was_chosen = self.has_chosen();
+        self.choose(None);
+        was_chosen
     }
 
     /// The chosen word.

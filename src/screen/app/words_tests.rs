@@ -97,6 +97,15 @@ fn integrated_gradients_are_renewed_seldom_and_shown_only_when_they_are_known() 
 }
 
 #[test]
+fn words_have_the_step_of_the_model_that_explained_them() {
+    let mut words = Words::default();
+    words.ask(Some(5), 0.0);
+    words.push(Explanation { step: Some(7), ..explained("a") });
+    assert_eq!(words.step(), Some(7));
+    assert!(!words.is_wanted("a", Some(5), 0.1), "the answer is explained");
+}
+
+#[test]
 fn the_compared_models_word_is_the_one_at_the_same_place() {
     let mut words = Words::default();
     let mut both = explained("good film");

@@ -90,7 +90,7 @@ fn each_key_without_a_visible_effect_is_confirmed_in_both_languages() {
             }
             let shown: String = notice.chars().filter(|c| *c != ' ').collect();
             let footer: String =
-                footer_line(&state, (120, 40)).chars().filter(|c| *c != ' ').collect();
+                footer_line(&state, (160, 40)).chars().filter(|c| *c != ' ').collect();
             assert!(footer.contains(&shown), "{shown} is not in {footer}");
             confirmed += 1;
         }
@@ -178,14 +178,35 @@ fn the_footer_says_what_enter_does_and_how_to_leave_at_80_columns() {
         let shown = |state: &State| footer_line(state, (80, 24)).replace(' ', "");
         let label = |key: &str, label: &str| format!("{key}{}", lang.tr(label)).replace(' ', "");
         let line = shown(&state);
-        for part in [label("Esc", "back"), label("Alt-→", "word"), label("Alt-r", "replace")] {
+        for part in [label("Esc", "deselect"), label("Alt-→", "word"), label("Alt-r", "replace")]
+        {
             assert!(line.contains(&part), "{part} in {line}");
         }
         assert!(!line.contains("Enter"), "there is no text to classify: {line}");
+        update(&mut state, Message::Action(Action::Close));
+        assert!(shown(&state).contains(&label("Esc", "back")), "no word is chosen");
         update(&mut state, Message::Paste("다시 보고 싶은 영화".to_owned()));
         let line = shown(&state);
         for part in [label("Esc", "back"), label("Enter", "keep the answer")] {
             assert!(line.contains(&part), "{part} in {line}");
+        }
+    }
+}
+
+#[test]
+fn the_footer_says_what_enter_does_with_a_panel() {
+    for lang in [Lang::English, Lang::Korean] {
+        let mut state = State { lang, ..super::mistake_tests::shown() };
+        state.page = Page::Train;
+        for (panel, maximized, expected) in [
+            (Panel::Loss, false, "maximize"),
+            (Panel::Loss, true, "restore"),
+            (Panel::Confusion, false, "reviews"),
+        ] {
+            (state.panels.focus, state.panels.maximized) = (panel, maximized);
+            let line = footer_line(&state, (160, 40)).replace(' ', "");
+            let label = format!("Enter{}", lang.tr(expected)).replace(' ', "");
+            assert!(line.contains(&label), "{panel:?}: {line}");
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use super::{BINDINGS, active_contexts};
 use crate::screen::app::charts::ChartAction;
+use crate::screen::app::log::LogAction;
 use crate::screen::app::mistakes::MistakesAction;
-use crate::screen::app::panels::Panel;
+use crate::screen::app::panels::{Panel, PanelAction};
+use crate::screen::app::prompt::PromptAction;
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::words::WordsAction;
 use crate::screen::app::{Action, Page, RunLocation, State};
@@ -42,6 +44,7 @@ pub fn is_effective(state: &State, action: Action) -> bool {
         Action::Chart(ChartAction::ZoomIn | ChartAction::ZoomOut) if state.page == Page::Train => {
             !state.panels.maximized || state.panels.focus.is_chart()
         }
+        Action::Log(LogAction::GoToMatch(_)) => state.log.is_searched(),
         Action::Words(WordsAction::Choose(_)) => state.shows_words(),
         Action::Words(WordsAction::Replace) => state.has_chosen_word(),
         _ => true,
@@ -63,6 +66,12 @@ fn label(state: &State, action: Action, label: &'static str) -> &'static str {
         Action::Mistakes(MistakesAction::Slices) if state.mistakes.slices => "mistakes",
         Action::Quit if state.opened_from_list => "list of runs",
         Action::Submit if !state.prompt.input.is_blank() => "keep the answer",
+        Action::Close | Action::Prompt(PromptAction::ClearOrQuit) if state.has_chosen_word() => {
+            "deselect"
+        }
+        Action::Panel(PanelAction::Open) if state.chooses_cells() => "reviews",
+        Action::Chart(ChartAction::MoveCursor(_)) if state.chooses_cells() => "cell",
+        Action::Panel(PanelAction::Open) if state.panels.maximized => "restore",
         _ => label,
     }
 }

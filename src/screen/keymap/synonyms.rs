@@ -52,7 +52,7 @@ pub(super) fn words_of(action: Action) -> &'static str {
         }
         Action::Words(_) => "attribution explain occlusion saliency heatmap 근거 설명 히트맵",
         Action::Submit => "inference ask 추론 질문",
-        Action::Pin => "probe track watch 추적 관찰",
+        Action::Pin => "probe unpin track watch 추적 관찰 프로브",
         Action::Prompt(PromptAction::Copy) | Action::Log(LogAction::Copy) => {
             "yank clipboard 클립보드"
         }
@@ -125,12 +125,12 @@ fn words_of_page(page: Page) -> &'static str {
             "options configuration config hyperparameters parameters arguments flags 옵션 \
              하이퍼파라미터 매개변수"
         }
-        Page::Log => "messages output history warnings notes 기록 메시지 경고",
+        Page::Log => "messages output history warnings notes 기록 이력 메시지 경고",
         Page::Mistakes => {
             "errors wrong misclassified confusion slices label reviews noise misses 오답 오류 틀린 \
              오분류 리뷰 라벨 실수"
         }
-        Page::Runs => "compare experiments history list 비교 실험 목록",
+        Page::Runs => "compare experiments history list 비교 실험 목록 이력",
     }
 }
 

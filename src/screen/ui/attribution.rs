@@ -32,6 +32,14 @@ pub fn words_name(method: ExplainMethod) -> &'static str {
     }
 }
 
+/// The name of a method.
+pub fn method_name(method: ExplainMethod) -> &'static str {
+    match method {
+        ExplainMethod::Occlusion => "occlusion",
+        ExplainMethod::IntegratedGradients => "integrated gradients",
+    }
+}
+
 /// How a word contributes to the predicted class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contribution {
@@ -71,6 +79,8 @@ pub struct WordLines {
     /// What the styles mean, or the probability without the chosen word or with another one in its
     /// place.
     pub summary: Vec<Line<'static>>,
+    /// The line of the text in which the chosen word ends.
+    pub chosen_line: Option<usize>,
 }
 
 /// A text whose words are not known, in lines of at most `width` columns.
@@ -86,6 +96,7 @@ pub fn lines(shown: ShownWords<'_>, width: usize, lang: Lang, theme: Theme) -> W
     let largest = largest.fold(NOTICEABLE, f64::max);
     let styles = Styles { class: words.class, classes: labels.len(), theme };
     let (mut units, mut number, mut chosen_part) = (Vec::new(), 0, None);
+    let mut chosen_line = None;
     for part in &words.parts {
         let value = part.contribution;
         let contribution = contribution(value, largest);
@@ -101,6 +112,9 @@ pub fn lines(shown: ShownWords<'_>, width: usize, lang: Lang, theme: Theme) -> W
         let mark = styles.mark(contribution);
         let text = sanitize_for_terminal(&part.text);
         units.extend(mark.into_iter().chain(text.graphemes(true)).map(|g| (g.to_owned(), style)));
+        if is_chosen {
+            chosen_line = wrap(units.clone(), width).len().checked_sub(1);
+        }
     }
     let change = Change { words, labels, is_compared: shown.is_compared, lang };
     let change = match (chosen_part, replaced) {
@@ -117,7 +131,7 @@ pub fn lines(shown: ShownWords<'_>, width: usize, lang: Lang, theme: Theme) -> W
         let sum = sum_check(words.score, integrals, shown.step, lang);
         summary.extend(wrapped(&sum, width, theme.dim()));
     }
-    WordLines { text: wrap(units, width), summary }
+    WordLines { text: wrap(units, width), summary, chosen_line }
 }
 
 fn contribution(value: Option<f64>, largest: f64) -> Contribution {
@@ -136,7 +150,10 @@ fn contribution(value: Option<f64>, largest: f64) -> Contribution {
 fn sum_check(score: f64, integrals: &TokenIntegrals, step: Option<u64>, lang: Lang) -> String {
     let &TokenIntegrals { baseline_score, gap, .. } = integrals;
     let sum = score - baseline_score + gap;
-    let [sum, gap] = [format!("{:+.2}", 100.0 * sum), format!("{:+.3}", 100.0 * gap)];
+    // A gap that is rounded to zero has no sign.
+    let gap = (1e5 * gap).round() / 1e3 + 0.0;
+    let gap = if gap == 0.0 { "0".to_owned() } else { format!("{gap:+.3}") };
+    let sum = format!("{:+.2}", 100.0 * sum);
     let [score, baseline] = [score, baseline_score].map(|score| format!("{:.2}%", 100.0 * score));
     let step = step.map(|step| format!("{} · ", lang.tr_with("step {0}", &[&step])));
     let values: [&dyn std::fmt::Display; 4] = [&sum, &score, &baseline, &gap];
@@ -197,7 +214,14 @@ impl Styles {
         width: usize,
         lang: Lang,
     ) -> Line<'static> {
-        let name = words_name(words.method());
+        let are_together = |part: &TextPart| {
+            part.contribution.is_some() && part.text.trim().contains(char::is_whitespace)
+        };
+        let name = if words.parts.iter().any(are_together) {
+            "words, several at once"
+        } else {
+            words_name(words.method())
+        };
         let label = labels.get(self.class).map_or("?", String::as_str);
         let label = truncate_width(label, 20);
         let strong = true;

@@ -5,6 +5,7 @@ use crate::core::attribution::ExplainMethod;
 use crate::core::predict::Prediction;
 use crate::core::train::fixtures::run;
 use crate::run::protocol::{Activity, Answer, Command, Explanation, RunReport};
+use crate::screen::app::prompt::PromptAction;
 use crate::screen::app::words::WordsAction;
 use crate::screen::app::{Action, Effect, Message, Page, State, update};
 use crate::screen::ui::matrix_tests::{
@@ -48,7 +49,7 @@ fn drawn(
     width: usize,
     color: bool,
 ) -> Vec<String> {
-    let WordLines { text, summary } = both(words, chosen, width, color);
+    let WordLines { text, summary, .. } = both(words, chosen, width, color);
     text.iter().chain(&summary).map(Line::to_string).collect()
 }
 
@@ -62,7 +63,7 @@ fn both(words: &WordAttributions, chosen: Option<usize>, width: usize, color: bo
 #[test]
 fn words_have_the_colors_of_their_classes() {
     let theme = Theme::new(true);
-    let WordLines { text, summary } = both(&example(), None, 60, true);
+    let WordLines { text, summary, .. } = both(&example(), None, 60, true);
     let style = |word: &str| {
         let span = text[0].spans.iter().find(|span| span.content == word);
         span.map(|span| span.style).unwrap_or_default()
@@ -113,6 +114,12 @@ fn no_line_is_wider_than_the_panel() {
             }
         }
     }
+}
+
+#[test]
+fn words_that_were_masked_together_are_told_of() {
+    let words = explained(&[("정말 재미있는", Some(0.5)), (" ", None), ("영화", Some(0.8))]);
+    assert_eq!(drawn(&words, None, 60, true)[1], "words, several at once: for positive against");
 }
 
 #[test]
@@ -321,6 +328,37 @@ fn integrated_gradients_show_points_and_their_sum_check() {
     let shown = drawn(&integrated(), Some(1), 80, false);
     assert_eq!(shown[1], "재미있는 contributes +30.00 points for positive");
     assert!(shown[2].starts_with("sum +31.00"), "{shown:?}");
+    let mut words = integrated();
+    words.integrals.as_mut().expect("by gradients").gap = -2e-6;
+    let shown = drawn(&words, None, 80, true);
+    assert!(shown[2].ends_with("gap 0"), "without a sign: {shown:?}");
+}
+
+#[test]
+fn the_line_of_the_chosen_word_is_known() {
+    for width in 2..40 {
+        for (chosen, word) in ["정말", "재미있는", "지루한", "영화"].into_iter().enumerate()
+        {
+            let WordLines { text, chosen_line, .. } = both(&example(), Some(chosen), width, true);
+            let line = text[chosen_line.expect("a word is chosen")].to_string();
+            let end = word.chars().last().expect("a word");
+            assert!(line.contains(end), "{word} in {width}: {line}");
+        }
+        assert_eq!(both(&example(), None, width, true).chosen_line, None);
+    }
+}
+
+#[test]
+fn escape_deselects_a_word_first() {
+    let mut state = answered(Lang::English);
+    for escape in [Action::Close, Action::Prompt(PromptAction::ClearOrQuit)] {
+        update(&mut state, Message::Action(Action::Words(WordsAction::Choose(1))));
+        assert!(state.words.has_chosen());
+        assert_eq!(update(&mut state, Message::Action(escape)), []);
+        assert_eq!((state.words.has_chosen(), state.page), (false, Page::Predict), "{escape:?}");
+    }
+    update(&mut state, Message::Action(Action::Close));
+    assert_eq!(state.page, Page::Train);
 }
 
 #[test]

@@ -1,11 +1,13 @@
-//! The calibration panel (a reliability diagram): the accuracy of each bin of confidence.
+//! The calibration panel (a reliability diagram): the accuracy of each bin of confidence; where
+//! there is room also the error by epoch.
 
+use super::epoch_charts::{self, EpochChart, EpochCurve};
 use super::theme::Theme;
 use super::widgets::bar::bar;
 use super::widgets::{draw_hint, with_note};
 use crate::core::text::align_right;
 use crate::core::train::calibration::{BINS, Bin, Calibration};
-use crate::screen::app::State;
+use crate::screen::app::{EpochRow, State};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
@@ -55,7 +57,44 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
     block = with_note(block, hint, theme);
     let lines: Vec<Line> =
         shown.into_iter().map(|bin| line(bin, calibration.bins[bin], width, theme)).collect();
+    let used = (inner.width, lines.len() as u16);
     frame.render_widget(Paragraph::new(lines).block(block), area);
+    epoch_charts::draw_beside(frame, inner, used, &charts(state, theme), state, theme);
+}
+
+/// The calibration error by epoch, and what it is made of: the mean confidence and the accuracy.
+fn charts(state: &State, theme: Theme) -> [EpochChart; 2] {
+    let name = |name| state.lang.tr(name);
+    let of_evaluation = |value: fn(&Calibration) -> Option<f64>| {
+        move |row: &EpochRow| value(&row.eval.as_ref()?.metrics.eval_calibration)
+    };
+    // The confidence has the style of its mark.
+    let [eval, confidence] = [(theme.eval(), 'o'), (theme.strong(), '+')];
+    let error = of_evaluation(Calibration::expected_calibration_error);
+    let error = EpochCurve::new("ECE", eval, state, error);
+    let curves = vec![
+        EpochCurve::new(name("confidence"), confidence, state, of_evaluation(mean_confidence)),
+        EpochCurve::new(name("accuracy"), eval, state, of_evaluation(mean_accuracy)),
+    ];
+    [
+        EpochChart { title: "calibration error by epoch", curves: vec![error] },
+        EpochChart { title: "means by epoch", curves },
+    ]
+}
+
+fn mean_confidence(calibration: &Calibration) -> Option<f64> {
+    mean(calibration, |bin| bin.confidence)
+}
+
+fn mean_accuracy(calibration: &Calibration) -> Option<f64> {
+    mean(calibration, |bin| bin.accuracy)
+}
+
+/// The mean over all predictions; `None` without one.
+fn mean(calibration: &Calibration, value: fn(&Bin) -> f64) -> Option<f64> {
+    let count = calibration.total();
+    let sum: f64 = calibration.bins.iter().map(|bin| bin.count as f64 * value(bin)).sum();
+    (count > 0).then(|| sum / count as f64)
 }
 
 /// The bins that are shown, in order: all from the first that is not empty, or, if these are too

@@ -1,9 +1,10 @@
 //! Precision, recall and F1 of each class in the latest evaluation, as scikit-learn's
-//! `classification_report` lists them.
+//! `classification_report` lists them; where there is room also by epoch.
 
+use super::epoch_charts::{self, EpochChart, EpochCurve};
 use super::theme::Theme;
 use super::widgets::{draw_hint, with_note};
-use crate::core::text::{align_left, align_right};
+use crate::core::text::{align_left, align_right, truncate_width};
 use crate::core::train::metrics::{ClassScores, Confusion};
 use crate::screen::app::State;
 use crate::screen::lang::Lang;
@@ -12,6 +13,13 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
+
+/// The most classes with curves of their own, and the most columns of the name of one.
+const MAX_CURVES: usize = 6;
+const MAX_NAME: usize = 12;
+
+/// The characters of the curves of classes where there are no others.
+const SYMBOLS: [char; 6] = ['o', '+', '*', 'x', '.', '#'];
 
 /// The columns of the table; widths are in terminal cells.
 struct ClassColumns {
@@ -34,6 +42,10 @@ impl ClassColumns {
         };
         let name = width.saturating_sub(3 * score + support).min(30);
         Self { name, score, support, digits, heads, lang }
+    }
+
+    fn width(&self) -> usize {
+        self.name + 3 * self.score + self.support
     }
 
     fn head(&self, theme: Theme) -> Line<'static> {
@@ -125,5 +137,35 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
         let more = state.lang.tr_with(" {0} more ", &[&(classes.len() - rows)]);
         block = with_note(block, more, theme);
     }
+    let used = (columns.width() as u16, lines.len() as u16);
     frame.render_widget(Paragraph::new(lines).block(block), area);
+    if classes.len() <= MAX_CURVES {
+        let charts = SCORES.map(|(title, score)| scores_by_epoch(title, score, state, theme));
+        epoch_charts::draw_beside(frame, inner, used, &charts, state, theme);
+    }
+}
+
+/// A score of a class.
+type Score = fn(&ClassScores) -> f64;
+
+/// The scores that have a chart of their own, the most important one first.
+const SCORES: [(&str, Score); 3] = [
+    ("F1 by epoch", |scores| scores.f1),
+    ("precision by epoch", |scores| scores.precision),
+    ("recall by epoch", |scores| scores.recall),
+];
+
+/// A curve for each class.
+fn scores_by_epoch(title: &'static str, score: Score, state: &State, theme: Theme) -> EpochChart {
+    let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
+    let curve = |(class, name): (usize, &String)| {
+        let style = (theme.class(class), SYMBOLS[class % SYMBOLS.len()]);
+        EpochCurve::new(&truncate_width(name, MAX_NAME), style, state, |row| {
+            let scores = row.eval.as_ref()?.metrics.eval_confusion.per_class();
+            scores.get(class).map(score)
+        })
+    };
+    // The first class is the most important one, as in the table.
+    let curves = labels.iter().enumerate().map(curve).rev().collect();
+    EpochChart { title, curves }
 }

@@ -1,6 +1,7 @@
 //! The charts of the training page: the curves of each, and the ranges of its axes.
 
 mod legend;
+mod sentences;
 
 use super::beginning;
 use super::theme::Theme;
@@ -81,7 +82,8 @@ fn curves_of(panel: Panel, state: &State, theme: Theme) -> Vec<CurveSpec<'_>> {
             .probes
             .iter()
             .enumerate()
-            .map(|(index, probe)| raw(&probe.name, &probe.curve, theme.curve(index), 'o'))
+            .filter(|(_, probe)| probe.is_pinned)
+            .map(|(index, probe)| raw(&probe.name, &probe.curve, theme.pinned(index), 'o'))
             .collect(),
         Panel::Throughput => {
             vec![smoothed("samples/s", &history.samples), smoothed("tokens/s", &history.tokens)]
@@ -102,8 +104,19 @@ pub fn draw(
     layout: &mut FrameLayout,
 ) {
     let curves = curves_of(panel, state, theme);
-    let block = block.title(legend(panel, &curves, state, area, theme));
     let mut inner = block.inner(area);
+    let cursor = state.charts.cursor;
+    let sentences = if panel == Panel::Probes {
+        let rows = usize::from(inner.height).saturating_sub(usize::from(cursor.is_some()));
+        sentences::lines(&curves, (state, cursor), (inner.width.into(), rows), theme)
+    } else {
+        Vec::new()
+    };
+    let block = if sentences.is_empty() {
+        block.title(legend(panel, &curves, state, area, theme))
+    } else {
+        block
+    };
     frame.render_widget(block, area);
     if curves.iter().all(|spec| spec.curve.is_empty()) {
         if panel == Panel::Loss && beginning::draw(frame, inner, state, theme) {
@@ -112,9 +125,11 @@ pub fn draw(
         let text = state.lang.tr(placeholder(panel, state));
         return draw_centered_hint(frame, inner, text, theme);
     }
-    if let Some(cursor) = state.charts.cursor {
+    if cursor.is_some() || !sentences.is_empty() {
         let size = (usize::from(inner.width), if inner.height >= 6 { 2 } else { 1 });
-        let lines = cursor_lines(panel, &curves, (state, cursor), size, theme);
+        let shown = if sentences.is_empty() { &curves[..] } else { &[] };
+        let lines = cursor.map(|cursor| cursor_lines(panel, shown, (state, cursor), size, theme));
+        let lines = [lines.unwrap_or_default(), sentences].concat();
         let [above, below] =
             Layout::vertical([Constraint::Length(lines.len() as u16), Constraint::Fill(1)])
                 .areas(inner);
@@ -150,7 +165,7 @@ pub(super) fn cursor_reading(
 fn placeholder(panel: Panel, state: &State) -> &'static str {
     match panel {
         _ if !state.is_running() => "no training step",
-        Panel::Accuracy => "waiting for the first epoch",
+        Panel::Accuracy => "waiting for the first evaluation",
         _ => "waiting for the first step",
     }
 }

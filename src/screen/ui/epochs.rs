@@ -1,6 +1,8 @@
-//! A table of the metrics of each epoch, one line per epoch.
+//! A table of the metrics of each epoch, one line per epoch; in an enlarged panel also as charts.
 
+use super::epoch_charts::{self, EpochChart, EpochCurve};
 use super::theme::Theme;
+use super::widgets::with_note;
 use crate::core::text::{align_left, align_right};
 use crate::core::train::event::Evaluated;
 use crate::screen::app::{EpochRow, State};
@@ -14,13 +16,16 @@ use ratatui::widgets::{Block, Paragraph};
 const WITH_LOSSES: u16 = 52;
 
 /// The width from which there are precision and recall, if all epochs fit below one another.
-const WITH_RATES: u16 = 80;
+const WITH_RATES: u16 = 74;
+
+/// The width from which the mark of the best epoch is explained.
+const WITH_NOTE: u16 = 30;
 
 /// Columns between two columns of epochs, for the mark of the best one.
 const GAP: u16 = 4;
 
 /// Draws the table with the latest epochs.
-pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, theme: Theme) {
     let inner = block.inner(area);
     let losses = inner.width >= WITH_LOSSES;
     let height = usize::from(inner.height).saturating_sub(1).max(1);
@@ -56,8 +61,8 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
             epoch_line(row, is_best, (losses, rates), theme)
         })
         .collect();
-    frame.render_widget(block, area);
     if rows.is_empty() {
+        frame.render_widget(block, area);
         let lines = vec![head, Line::styled(state.lang.tr("after the first epoch"), theme.dim())];
         return frame.render_widget(Paragraph::new(lines), inner);
     }
@@ -66,16 +71,50 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
     let fitting = usize::from((inner.width + GAP - 2) / width).max(1);
     let columns = rows.len().div_ceil(height).min(fitting);
     let skipped = rows.len().saturating_sub(columns * height);
+    if skipped > 0 {
+        block = with_note(block, state.lang.tr_with(" {0} earlier ", &[&skipped]), theme);
+    } else if best.is_some() && inner.width >= WITH_NOTE {
+        block = with_note(block, state.lang.tr(" ◂ best epoch ").to_owned(), theme);
+    }
+    frame.render_widget(block, area);
+    let below =
+        if losses { Vec::new() } else { losses_below(state, usize::from(inner.height), theme) };
     for (column, rows) in rows[skipped..].chunks(height).enumerate() {
         let mut lines = vec![head.clone()];
         lines.extend(rows.iter().cloned());
-        if !losses {
-            lines.extend(losses_below(state, usize::from(inner.height), theme));
-        }
+        lines.extend(below.iter().cloned());
         let x = inner.x + (column as u16 * width).min(inner.width);
         let area = Rect { x, width: inner.right() - x, ..inner };
         frame.render_widget(Paragraph::new(lines), area);
     }
+    if below.is_empty() {
+        let used = (columns as u16 * width, 1 + rows.len().min(height) as u16);
+        let charts = charts(state, has_classes, theme);
+        epoch_charts::draw_beside(frame, inner, used, &charts, state, theme);
+    }
+}
+
+/// The columns of the table as charts.
+fn charts(state: &State, has_classes: bool, theme: Theme) -> Vec<EpochChart> {
+    let name = |name| state.lang.tr(name);
+    let [train, eval, f1] = [(theme.train(), '*'), (theme.eval(), 'o'), (theme.f1(), '+')];
+    let losses = vec![
+        EpochCurve::new(name("train"), train, state, |row| losses_of(row)[0]),
+        EpochCurve::new(name("eval"), eval, state, |row| losses_of(row)[1]),
+    ];
+    let mut accuracies = vec![
+        EpochCurve::new(name("train"), train, state, train_accuracy),
+        EpochCurve::new(name("eval"), eval, state, eval_accuracy),
+    ];
+    let mut charts = vec![EpochChart { title: "loss by epoch", curves: losses }];
+    if has_classes {
+        accuracies.insert(1, EpochCurve::new("F1", f1, state, f1_of));
+    } else {
+        let curves = vec![EpochCurve::new("PPL", f1, state, perplexity)];
+        charts.push(EpochChart { title: "perplexity by epoch", curves });
+    }
+    charts.push(EpochChart { title: "accuracy by epoch", curves: accuracies });
+    charts
 }
 
 /// A second table with the losses of all epochs, if a panel of this height has room for it below the
@@ -110,6 +149,30 @@ fn losses_of(row: &EpochRow) -> [Option<f64>; 2] {
     [train, row.eval.as_ref().map(|eval| eval.metrics.eval_loss)]
 }
 
+fn perplexity(row: &EpochRow) -> Option<f64> {
+    row.eval.as_ref().and_then(|eval| eval.metrics.perplexity)
+}
+
+/// The accuracy of the answers during the epoch. Predictions are counted in evaluations of pretraining
+/// alone.
+fn train_accuracy(row: &EpochRow) -> Option<f64> {
+    let is_counted = perplexity(row).is_none();
+    row.train.as_ref().filter(|_| is_counted).map(|epoch| epoch.train_accuracy)
+}
+
+fn eval_accuracy(row: &EpochRow) -> Option<f64> {
+    row.eval.as_ref().map(|eval| eval.metrics.eval_accuracy)
+}
+
+/// The evaluation of the epoch, if it is one of classes.
+fn evaluation_of_classes(row: &EpochRow) -> Option<&Evaluated> {
+    row.eval.as_ref().filter(|eval| !eval.metrics.eval_confusion.counts.is_empty())
+}
+
+fn f1_of(row: &EpochRow) -> Option<f64> {
+    evaluation_of_classes(row).map(|eval| eval.metrics.eval_f1)
+}
+
 fn metric(value: Option<f64>) -> String {
     value.map_or("     -".to_owned(), |value| format!("{value:.4}"))
 }
@@ -121,22 +184,15 @@ fn epoch_line(
     (losses, rates): (bool, bool),
     theme: Theme,
 ) -> Line<'static> {
-    let perplexity = row.eval.as_ref().and_then(|eval| eval.metrics.perplexity);
-    let pretrains = perplexity.is_some();
-    // Predictions are counted in evaluations of pretraining alone.
-    let train = row.train.as_ref().filter(|_| !pretrains).map(|epoch| epoch.train_accuracy);
-    let eval = row.eval.as_ref().map(|eval| eval.metrics.eval_accuracy);
-    let has_classes = |eval: &&Evaluated| !eval.metrics.eval_confusion.counts.is_empty();
-    let f1 = row.eval.as_ref().filter(has_classes).map(|eval| eval.metrics.eval_f1);
-    let third = match (f1, perplexity) {
+    let third = match (f1_of(row), perplexity(row)) {
         (None, Some(perplexity)) => format!("  {perplexity:>8.2}"),
-        _ => format!("  {}", metric(f1)),
+        (f1, _) => format!("  {}", metric(f1)),
     };
     let style = if is_best { theme.eval() } else { Style::new() };
     let mut spans = vec![
         Span::styled(format!("{:>2}  ", row.number), theme.dim()),
-        Span::raw(metric(train)),
-        Span::styled(format!("  {}", metric(eval)), style),
+        Span::raw(metric(train_accuracy(row))),
+        Span::styled(format!("  {}", metric(eval_accuracy(row))), style),
         Span::styled(third, style),
     ];
     if losses {
@@ -145,7 +201,7 @@ fn epoch_line(
         spans.push(Span::styled(format!("  {eval:>9}"), style));
     }
     if rates {
-        let metrics = row.eval.as_ref().filter(has_classes).map(|eval| &eval.metrics);
+        let metrics = evaluation_of_classes(row).map(|eval| &eval.metrics);
         let precision = metrics.map(|metrics| metrics.eval_precision);
         let recall = metrics.map(|metrics| metrics.eval_recall);
         spans.push(Span::styled(format!("  {:>10}", metric(precision)), style));

@@ -9,6 +9,7 @@ mod command_palette;
 mod compact;
 mod confusion;
 mod curves;
+mod epoch_charts;
 mod epochs;
 mod gpu_processes;
 mod header_footer;
@@ -100,6 +101,8 @@ fn draw_other_page(
 
 #[cfg(test)]
 mod compact_tests;
+#[cfg(test)]
+mod epoch_charts_tests;
 #[cfg(test)]
 mod matrix_tests;
 #[cfg(test)]

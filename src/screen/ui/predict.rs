@@ -102,10 +102,13 @@ fn draw_answers(
         }
         let rows = usize::from(own.inner(area).height);
         let lines = answer_lines(view(false, area));
-        let lines = if words.is_some() { lines.all() } else { lines.in_rows(rows, lang, theme) };
+        let lines =
+            if words.is_some() { lines.scrolled(rows) } else { lines.in_rows(rows, lang, theme) };
         frame.render_widget(Paragraph::new(lines).block(own), area);
         if let Some(area) = words {
-            let block = with_method_note(block(state.lang.tr("words")), state, theme);
+            let method = lang.tr(attribution::method_name(state.words.method()));
+            let title = lang.tr_with("words · {0}", &[&method]);
+            let block = with_method_note(block(&title), state, theme);
             let rows = usize::from(block.inner(area).height);
             let mut lines = answer_lines(view(false, area)).ranking;
             if lines.is_empty() {
@@ -199,6 +202,9 @@ struct AnswerLines {
     numbers: Vec<Line<'static>>,
     /// The text with its words.
     words: Vec<Line<'static>>,
+    /// The line of `words` with which the text begins, and that of the chosen word.
+    text: usize,
+    chosen: Option<usize>,
     tokens: Vec<Line<'static>>,
     /// The words by what they contribute, below a line that says what the numbers are.
     ranking: Vec<Line<'static>>,
@@ -229,9 +235,20 @@ impl AnswerLines {
         lines
     }
 
+    /// [`Self::all`] in so many rows: the first lines of the text are left out if the chosen word would be
+    /// below the last row.
+    fn scrolled(&self, rows: usize) -> Vec<Line<'static>> {
+        let mut lines = self.all();
+        let Some(chosen) = self.chosen else { return lines };
+        let above = self.numbers.len() + usize::from(self.is_spaced && !self.numbers.is_empty());
+        let hidden = (above + chosen + 1).saturating_sub(rows).min(chosen - self.text);
+        lines.drain(above + self.text..above + self.text + hidden);
+        lines
+    }
+
     /// All, with as much of the list of words as these rows have room for, if that is worth it.
     fn in_rows(self, rows: usize, lang: Lang, theme: Theme) -> Vec<Line<'static>> {
-        let mut lines = self.all();
+        let mut lines = self.scrolled(rows);
         let left = rows.saturating_sub(lines.len() + 1);
         if left >= MIN_RANKING.min(self.ranking.len()) && !self.ranking.is_empty() {
             lines.push(Line::default());
@@ -293,7 +310,7 @@ fn lines_of(answer: &Answer, view: AnswerView) -> AnswerLines {
     let words = shown_words(answer, labels, view);
     let tokens = tokens::lines(shown, words.as_ref(), width, theme);
     let ranking = words.as_ref().map(|words| ranking::lines(words, width, lang, theme));
-    let WordLines { text, summary } = word_lines(answer, words, view);
+    let WordLines { text, summary, chosen_line } = word_lines(answer, words, view);
     let mut numbers = answer::numbers(shown, labels, (width, is_roomy), lang, theme);
     let is_untrained = state.asked_model.as_ref().is_some_and(|asked| asked.is_untrained);
     if let (true, true, Some(note)) = (is_untrained, theme.is_frameless(), field::model_note(state))
@@ -303,6 +320,8 @@ fn lines_of(answer: &Answer, view: AnswerView) -> AnswerLines {
     }
     AnswerLines {
         numbers,
+        text: summary.len(),
+        chosen: chosen_line.map(|line| summary.len() + line),
         words: [summary, text].concat(),
         tokens,
         ranking: ranking.unwrap_or_default(),
@@ -339,7 +358,7 @@ fn word_lines(answer: &Answer, shown: Option<ShownWords<'_>>, view: AnswerView) 
     };
     let is_expected = words.are_shown() && !state.is_pretraining();
     let summary = is_expected.then(|| Line::styled(summary, theme.dim()));
-    WordLines { text, summary: summary.into_iter().collect() }
+    WordLines { text, summary: summary.into_iter().collect(), chosen_line: None }
 }
 
 /// Whether there is an answer whose words are shown or awaited.

@@ -8,8 +8,11 @@ use crate::core::predict::{ComparedPrediction, Prediction};
 use crate::core::train::fixtures::run;
 use crate::run::protocol::{Activity, Answer, Explanation, RunReport};
 use crate::screen::app::state::AskedModel;
+use crate::screen::app::words::WordsAction;
 use crate::screen::app::{Action, Message, Page, update};
 use crate::screen::lang::Lang;
+use ratatui::buffer::Cell;
+use ratatui::style::Modifier;
 use tui_input::InputRequest;
 
 fn prediction(text: &str, positive: f64, tokens: &[&str]) -> Prediction {
@@ -96,6 +99,12 @@ pub(super) fn compared(lang: Lang) -> State {
     state
 }
 
+/// Words that lead to class 1.
+fn attributions(parts: Vec<TextPart>) -> WordAttributions {
+    let baseline = "[MASK]".to_owned();
+    WordAttributions { class: 1, score: 0.81, baseline, parts, integrals: None }
+}
+
 /// A text is being typed whose words are known, and this many answers were kept.
 fn explained(lang: Lang, kept: usize) -> State {
     let mut state = typing(lang);
@@ -103,13 +112,7 @@ fn explained(lang: Lang, kept: usize) -> State {
         text: word.to_owned(),
         contribution: Some(0.01 * number as f64),
     });
-    let words = WordAttributions {
-        class: 1,
-        score: 0.81,
-        baseline: "[MASK]".to_owned(),
-        parts: parts.collect(),
-        integrals: None,
-    };
+    let words = attributions(parts.collect());
     let explanation = Explanation::new(LONG.to_owned(), Ok(Some(words)));
     update(&mut state, Message::Report(RunReport::Explained(explanation)));
     let answer = |number: usize| {
@@ -153,6 +156,41 @@ fn a_large_page_is_used() {
         assert!(blank <= usize::from(size.1) / 7, "{blank} blank rows at {size:?}\n{few}");
         let has_run = few.contains("╭ loss ") && few.contains("╭ log ");
         assert_eq!(has_run, size.1 == 60, "where there is room: {few}");
+    }
+}
+
+#[test]
+fn a_chosen_word_is_shown_where_the_text_has_more_lines_than_there_is_room_for() {
+    for (lang, size) in LANGUAGES.into_iter().flat_map(|(lang, _)| SIZES.map(|size| (lang, size))) {
+        let mut state = explained(lang, 6);
+        let long = LONG.repeat(8);
+        let parts = long
+            .split_inclusive([' ', '\n'])
+            .map(|word| TextPart { text: word.to_owned(), contribution: Some(0.01) });
+        let words = attributions(parts.collect());
+        let count = words.parts.len() as isize;
+        update(&mut state, Message::Paste(LONG.repeat(7)));
+        answered(&mut state, prediction(&long, 0.81, &["[CLS]", "[SEP]"]));
+        let explanation = Explanation::new(long, Ok(Some(words)));
+        update(&mut state, Message::Report(RunReport::Explained(explanation)));
+        for chosen in 1..=count {
+            update(&mut state, Message::Action(Action::Words(WordsAction::Choose(1))));
+            if chosen % 7 != 0 && chosen != count {
+                continue;
+            }
+            let buffer = screen(&mut state, size, all_colors());
+            let rows: Vec<String> = text(&buffer).lines().map(str::to_owned).collect();
+            let title = format!("╭ {}", lang.tr("prediction"));
+            let top = rows.iter().position(|row| row.starts_with(&title)).expect("an answer");
+            let height = rows[top..].iter().position(|row| row.starts_with('╰')).expect("its end");
+            // The list of words is beside it where there is room.
+            let width = if size.0 < 100 { size.0 } else { size.0 * 3 / 5 };
+            let answer = (top..top + height)
+                .flat_map(|row| (0..width).map(move |column| (column, row as u16)));
+            let is_selected = |cell: &Cell| cell.modifier.contains(Modifier::REVERSED);
+            let selected = answer.filter(|place| is_selected(&buffer[*place])).count();
+            assert!(selected > 0, "word {chosen} of {count} at {size:?}\n{}", text(&buffer));
+        }
     }
 }
 

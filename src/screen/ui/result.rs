@@ -30,14 +30,20 @@ pub(super) fn height(card: &ResultCard, width: u16) -> u16 {
     (card.facts.len() + card.commands.len()).min(8) as u16 + 2 + more_lines(card, width)
 }
 
-/// The rows that the facts in several lines and the first command need beside their first ones in so many columns, with
-/// the border.
+/// The rows that the facts in several lines and the first command need beside their first ones in so many
+/// columns, with the border.
 pub(super) fn more_lines(card: &ResultCard, width: u16) -> u16 {
-    let width = usize::from(width.saturating_sub(2));
-    let facts: usize = card.facts.iter().map(|fact| fact_height(&[fact], width) - 1).sum();
+    let columns = usize::from(width.saturating_sub(2));
+    let facts: usize = card.facts.iter().map(|fact| fact_height(&[fact], columns) - 1).sum();
     let command = card.commands.first().map(command_words);
-    let command = command.map_or(0, |words| command_texts(&words, width).len() - 1);
+    let command = command.map_or(0, |words| command_texts(&words, columns).len() - 1);
     (facts + command) as u16
+}
+
+/// The rows of the card in so many columns, with its border, if time and files share a line.
+pub(super) fn joined_height(card: &ResultCard, width: u16) -> u16 {
+    let commands = card.commands.len().clamp(1, 2) as u16;
+    5 + commands + more_lines(card, width)
 }
 
 /// The fact that is left out first.
@@ -84,16 +90,20 @@ pub(super) fn lines(
     lang: Lang,
     theme: Theme,
 ) -> Vec<Line<'static>> {
+    let named = || card.commands.iter().zip(std::iter::once("next").chain(std::iter::repeat("or")));
     let commands: Vec<Vec<Line>> =
-        card.commands.iter().map(|command| command_lines(command, width, lang, theme)).collect();
+        named().map(|(command, name)| command_lines(name, command, width, lang, theme)).collect();
     let most = commands.first().map_or(0, Vec::len);
     let joined: Vec<Vec<Row>> = JOINED.iter().map(|joined| rows_of(card, joined)).collect();
     let mut without_verdict = rows_of(card, JOINED[JOINED.len() - 1]);
     without_verdict.retain(|row| row.iter().all(|fact| fact.name != VERDICT));
     let one_line = |command: usize| joined.iter().map(move |facts| (facts, false, command));
-    let mut choices = joined[..JOINED.len() - 1]
-        .iter()
-        .map(|facts| (facts, true, most))
+    let wrapped =
+        |command: usize| joined[..JOINED.len() - 1].iter().map(move |facts| (facts, true, command));
+    let all: usize = commands.iter().map(Vec::len).sum();
+    let mut choices = wrapped(all)
+        .chain(one_line(all).take(JOINED.len() - 1))
+        .chain(wrapped(most))
         .chain(one_line(most))
         .chain(one_line(most.min(1)))
         .chain([(&without_verdict, false, most), (&without_verdict, false, most.min(1))]);
@@ -107,6 +117,7 @@ pub(super) fn lines(
     let chosen = choices.find(|(facts, wrap, command)| lines_of(facts, *wrap) + command <= rows);
     let (facts, is_wrapped, command) =
         chosen.unwrap_or((&without_verdict, false, most.min(rows / 2).min(1)));
+    let command = command.min(most);
     let mut lines: Vec<Line> = Vec::new();
     for row in facts.iter().take(rows.saturating_sub(command)) {
         match row[..] {
@@ -116,12 +127,12 @@ pub(super) fn lines(
             _ => lines.push(fact_line(row, width, lang, theme)),
         }
     }
-    for (index, (wrapped, of)) in commands.into_iter().zip(&card.commands).enumerate() {
+    for (index, (wrapped, (of, name))) in commands.into_iter().zip(named()).enumerate() {
         let left = rows.saturating_sub(lines.len());
         if wrapped.len() <= left && (index > 0 || command == wrapped.len()) {
             lines.extend(wrapped);
         } else if left > 0 && command > 0 {
-            lines.push(command_line(of, width, lang, theme));
+            lines.push(command_line(name, of, width, lang, theme));
         }
     }
     lines
@@ -199,19 +210,26 @@ fn command_words(command: &NextCommand) -> Vec<String> {
 }
 
 /// A command in one line, cut if it is too long.
-fn command_line(command: &NextCommand, width: usize, lang: Lang, theme: Theme) -> Line<'static> {
+fn command_line(
+    name: &str,
+    command: &NextCommand,
+    width: usize,
+    lang: Lang,
+    theme: Theme,
+) -> Line<'static> {
     let text = command_words(command).join(" ");
-    named_command("next", &truncate_width(&text, width.saturating_sub(NAME)), lang, theme)
+    named_command(name, &truncate_width(&text, width.saturating_sub(NAME)), lang, theme)
 }
 
 /// A command in as many lines as it needs.
 fn command_lines(
+    name: &str,
     command: &NextCommand,
     width: usize,
     lang: Lang,
     theme: Theme,
 ) -> Vec<Line<'static>> {
-    let names = std::iter::once("next").chain(std::iter::repeat(""));
+    let names = std::iter::once(name).chain(std::iter::repeat(""));
     let texts = command_texts(&command_words(command), width);
     texts.iter().zip(names).map(|(text, name)| named_command(name, text, lang, theme)).collect()
 }
@@ -318,6 +336,27 @@ mod tests {
             assert!(lines.len() <= rows, "{text:?}");
             assert!(text.iter().any(|line| line.trim_end().ends_with("재미있다'")), "{text:?}");
             assert!(text.iter().any(|line| line.starts_with("verdict")), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn both_commands_are_shown_where_time_and_files_share_a_line() {
+        for lang in [Lang::English, Lang::Korean] {
+            let mut card = ended(lang);
+            let arguments = ["train", "--resume-from-checkpoint"].map(str::to_owned).to_vec();
+            card.commands.push(NextCommand { purpose: "continue the run".to_owned(), arguments });
+            for width in [80, 100] {
+                let rows = usize::from(joined_height(&card, width)) - 2;
+                let lines = lines(&card, (usize::from(width) - 2, rows), lang, Theme::new(true));
+                let text: Vec<String> = lines.iter().map(Line::to_string).collect();
+                let begins =
+                    |name, command: &str| format!("{}{command}", align_left(lang.tr(name), NAME));
+                for command in [begins("next", "nsmc-tui predict"), begins("or", "nsmc-tui train")]
+                {
+                    assert!(text.iter().any(|line| line.starts_with(&command)), "{text:?}");
+                }
+                assert!(lines.len() <= rows, "{text:?}");
+            }
         }
     }
 

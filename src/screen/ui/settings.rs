@@ -29,7 +29,8 @@ pub fn draw(
         draw_hint(frame, inner, state.lang.tr("not yet known"), theme);
         return 0;
     };
-    let mut lines: Vec<Line> = model_lines(started, state.lang, theme).into();
+    let mut lines: Vec<Line> =
+        model_lines(started, usize::from(inner.width), state.lang, theme).into();
     let widest = started.settings.iter().map(|s| s.name.len()).max().unwrap_or(0);
     // On a small screen, a value follows its name at once.
     let name_width = if theme.is_frameless() { 0 } else { widest };
@@ -89,7 +90,12 @@ fn device(value: &str, lang: Lang) -> String {
     lang.tr_filled(name) + more
 }
 
-fn model_lines(started: &Started, lang: Lang, theme: Theme) -> [Line<'static>; MODEL_LINES] {
+fn model_lines(
+    started: &Started,
+    width: usize,
+    lang: Lang,
+    theme: Theme,
+) -> [Line<'static>; MODEL_LINES] {
     let millions = format!("{:.2}", started.parameters as f64 / 1e6);
     let (train, eval) = (started.train_samples, started.eval_samples);
     // A saved model that is asked without a run has no samples.
@@ -99,9 +105,12 @@ fn model_lines(started: &Started, lang: Lang, theme: Theme) -> [Line<'static>; M
         lang.tr_with("{0} M parameters, {1} + {2} samples", &[&millions, &train, &eval])
     };
     [
-        Line::styled(truncate_width(&lang.tr_filled(&started.model), 60), theme.strong()),
-        Line::from(lang.tr_filled(&started.architecture)),
-        Line::from(size),
+        Line::styled(
+            truncate_width(&lang.tr_filled(&started.model), width.min(60)),
+            theme.strong(),
+        ),
+        Line::from(truncate_width(&lang.tr_filled(&started.architecture), width)),
+        Line::from(truncate_width(&size, width)),
     ]
 }
 

@@ -154,7 +154,12 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, theme: T
         lines.extend(process_lines(sample, &summary, (width, available), lang, theme));
     }
     let left = height.saturating_sub(lines.len());
-    lines.extend(graphs::lines(&rows, (width, left), shown, (lang, theme)));
+    let graphs = graphs::lines(&rows, (width, left), shown, (lang, theme));
+    if graphs.is_empty() && state.panels.maximized && left > 1 {
+        let hint = "graphs begin with the second measurement";
+        lines.extend([Line::default(), Line::styled(lang.tr(hint), theme.dim())]);
+    }
+    lines.extend(graphs);
     frame.render_widget(Paragraph::new(lines), inner);
 }
 

@@ -24,8 +24,10 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, theme: Theme, layout: 
         Some(card) if area.height >= HIGH => result::height(card, area.width),
         None if area.height >= HIGH => 6 + progress::more_lines(state, area.width),
         // The best evaluation, the verdict, time with files, and the next command.
-        Some(card) if area.height >= 22 => 6 + result::more_lines(card, area.width),
-        _ => 5,
+        Some(card) if area.height >= 22 => result::joined_height(card, area.width),
+        // All of the next command, and most of the verdict.
+        Some(card) => 5 + result::more_lines(card, area.width).min(3),
+        None => 5,
     };
     let [panels, below] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(height)]).areas(area);

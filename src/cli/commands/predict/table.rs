@@ -8,6 +8,7 @@ use crate::core::predict::Prediction;
 use crate::core::text::{display_path, to_json, truncate_width};
 use crate::core::write_advice::advice;
 use crate::run::worker::asked_model::AskedModels;
+use crate::screen::lang::Lang;
 use anyhow::Context;
 use serde_json::{Map, Value};
 use std::io::{self, Write};
@@ -45,6 +46,8 @@ pub(super) struct PredictionFile {
     file: AtomicFile,
     path: PathBuf,
     format: Format,
+    /// The language of notes.
+    lang: Lang,
     /// The names of the columns before those of the prediction, once there is a row.
     input_names: Option<Vec<String>>,
 }
@@ -54,9 +57,9 @@ impl PredictionFile {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn create(path: &Path, format: Format) -> anyhow::Result<Self> {
+    pub fn create(path: &Path, format: Format, lang: Lang) -> anyhow::Result<Self> {
         let file = AtomicFile::create(path).map_err(|error| failed(path, &error))?;
-        Ok(Self { file, path: path.to_path_buf(), format, input_names: None })
+        Ok(Self { file, path: path.to_path_buf(), format, lang, input_names: None })
     }
 
     /// Adds a prediction, after the columns of its row.
@@ -88,7 +91,7 @@ impl PredictionFile {
         let names = self.input_names.get_or_insert_with(|| {
             // It is left out of a prediction whose logits are not finite.
             let keys = prediction.keys().cloned().chain(["calibrated_probabilities".to_owned()]);
-            beside(row.names(), &keys.collect::<Vec<String>>())
+            beside(row.names(), &keys.collect::<Vec<String>>(), self.lang)
         });
         let values = names.iter().cloned().zip(row.values());
         let mut object: Map<String, Value> =
@@ -104,7 +107,7 @@ impl PredictionFile {
         if self.input_names.is_none() {
             let names = header(models, prediction);
             let mut all = match row {
-                Some(row) if row.has_columns() => beside(row.names(), &names),
+                Some(row) if row.has_columns() => beside(row.names(), &names, self.lang),
                 Some(_) => ["id", "text"].map(str::to_owned).to_vec(),
                 None => {
                     let pair = prediction.text_pair.as_ref().map(|_| "text_pair".to_owned());
@@ -154,7 +157,7 @@ fn failed(path: &Path, error: &io::Error) -> anyhow::Error {
 
 /// The names of the columns of an input beside those of the predictions: one that is taken is renamed,
 /// and a note says so.
-fn beside(input: &[String], prediction: &[String]) -> Vec<String> {
+fn beside(input: &[String], prediction: &[String], lang: Lang) -> Vec<String> {
     let mut names: Vec<String> = Vec::with_capacity(input.len());
     for name in input {
         let is_taken = |name: &String| prediction.contains(name) || names.contains(name);
@@ -168,14 +171,13 @@ fn beside(input: &[String], prediction: &[String]) -> Vec<String> {
         // There are more candidates than names of the input; those of predictions do not begin so.
         let new = candidates.find(is_free).unwrap_or_else(|| format!("input_{name}"));
         let [old, shown] = [name, &new].map(|name| truncate_width(name, 60));
-        let reason = if prediction.contains(name) {
-            format!("{old} is a column of the predictions")
+        let note = if prediction.contains(name) {
+            "the input's column {0} is named {1} in the output, because {0} is a column of the \
+             predictions"
         } else {
-            format!("two columns are named {old}")
+            "the input's column {0} is named {1} in the output, because two columns are named {0}"
         };
-        print_to_stderr(format_args!(
-            "note: the input's column {old} is named {shown} in the output, because {reason}"
-        ));
+        print_to_stderr(lang.tr_with("note: {0}", &[&lang.tr_with(note, &[&old, &shown])]));
         names.push(new);
     }
     names
@@ -246,7 +248,7 @@ mod tests {
             |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let input = names(&["id", "label", "input_label", "id", "text"]);
         assert_eq!(
-            beside(&input, &names(&["label", "score"])),
+            beside(&input, &names(&["label", "score"]), Lang::English),
             ["id", "input_label_2", "input_label", "input_id", "text"]
         );
     }

@@ -75,7 +75,7 @@ impl<B: Backend> FusedPass<'_, B> {
             }
             for part in LayerPart::ALL {
                 backend.install(|| self.part_backward(part, (index, state), work, gradients))?;
-                if part != LayerPart::Projections {
+                if part != LayerPart::ProjectionInput {
                     between(None, gradients)?;
                 }
             }

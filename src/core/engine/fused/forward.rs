@@ -62,17 +62,28 @@ pub(super) struct LayerBuffers<'a, B: Backend> {
 enum LayerPart {
     /// Queries, keys and values.
     Projections,
-    /// From the attention to the norm behind it.
+    /// The attention.
     Attention,
-    /// The first half of the feed-forward network.
+    /// The linear layer and the norm behind it.
+    AttentionOutput,
+    /// The linear layer of the first half of the feed-forward network.
     Intermediate,
+    /// The activation behind it.
+    Activation,
     /// The second half, with the norm behind it.
     Output,
 }
 
 impl LayerPart {
     /// All parts, in order.
-    const ALL: [Self; 4] = [Self::Projections, Self::Attention, Self::Intermediate, Self::Output];
+    const ALL: [Self; 6] = [
+        Self::Projections,
+        Self::Attention,
+        Self::AttentionOutput,
+        Self::Intermediate,
+        Self::Activation,
+        Self::Output,
+    ];
 }
 
 impl<B: Backend> FusedPass<'_, B> {
@@ -231,7 +242,13 @@ impl<B: Backend> FusedPass<'_, B> {
         match part {
             LayerPart::Projections => self.layer_projections(index, buffers),
             LayerPart::Attention => self.layer_attention(index, buffers),
-            LayerPart::Intermediate => self.layer_intermediate(index, buffers),
+            LayerPart::AttentionOutput => self.layer_attention_output(index, buffers),
+            LayerPart::Intermediate => {
+                let (rows, state) = (self.rows_of(index), &mut *buffers.state);
+                let layer = &self.network.layout.layers[index];
+                self.product(&layer.intermediate, rows, &state.middle, &mut state.wide)
+            }
+            LayerPart::Activation => self.layer_activation(index, buffers),
             LayerPart::Output => self.layer_output(index, buffers),
         }
     }
@@ -252,12 +269,10 @@ impl<B: Backend> FusedPass<'_, B> {
     }
 
     fn layer_attention(&self, index: usize, buffers: &mut LayerBuffers<'_, B>) -> Result<()> {
-        let LayerBuffers { batch, relative, input, state, .. } = buffers;
-        let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
-        let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
+        let LayerBuffers { batch, relative, state, .. } = buffers;
+        let dropouts = &self.dropouts.layers[index];
         let first_only = self.network.is_first_only(index);
-        let rows = self.rows_of(index);
-        backend.attention(AttentionForward {
+        self.backend.attention(AttentionForward {
             config: &self.network.attention(dropouts.attention_probabilities, first_only),
             batch,
             queries: if first_only { &state.queries } else { &state.qkv },
@@ -265,7 +280,19 @@ impl<B: Backend> FusedPass<'_, B> {
             relative: self.relative(relative, &state.relative),
             out: &mut state.context,
             statistics: &mut state.attention_statistics,
-        })?;
+        })
+    }
+
+    fn layer_attention_output(
+        &self,
+        index: usize,
+        buffers: &mut LayerBuffers<'_, B>,
+    ) -> Result<()> {
+        let LayerBuffers { batch, input, state, .. } = buffers;
+        let (backend, parameters, layout) = (self.backend, self.parameters, &self.network.layout);
+        let (layer, dropouts) = (&layout.layers[index], &self.dropouts.layers[index]);
+        let first_only = self.network.is_first_only(index);
+        let rows = self.rows_of(index);
         self.product(&layer.attention_output, rows, &state.context, &mut state.attended)?;
         backend.add_norm(AddNormForward {
             parameters,
@@ -281,11 +308,10 @@ impl<B: Backend> FusedPass<'_, B> {
         })
     }
 
-    fn layer_intermediate(&self, index: usize, buffers: &mut LayerBuffers<'_, B>) -> Result<()> {
+    fn layer_activation(&self, index: usize, buffers: &mut LayerBuffers<'_, B>) -> Result<()> {
         let (state, layout) = (&mut *buffers.state, &self.network.layout);
         let (backend, parameters, layer) = (self.backend, self.parameters, &layout.layers[index]);
         let rows = self.rows_of(index);
-        self.product(&layer.intermediate, rows, &state.middle, &mut state.wide)?;
         backend.activate(ActivateForward {
             parameters,
             bias: Some(layer.intermediate.bias),

@@ -109,6 +109,7 @@ impl<B: Backend> FusedEngine<B> {
             wait(backend)?;
             let began = Instant::now();
             backend.install(|| pass.begin(packed, saved, work))?;
+            between.interrupt();
             let last = pass.interruptible_layers(saved, work, || between.interrupt())?;
             backend.install(|| pass.classify(last, work))?;
             wait(backend)?;
@@ -127,6 +128,7 @@ impl<B: Backend> FusedEngine<B> {
                 }
             })?;
             backend.install(|| pass.embed_backward(work, gradients))?;
+            between.interrupt();
             wait(backend)?;
             timings.backward += began.elapsed().as_secs_f64();
         }

@@ -61,6 +61,8 @@ pub enum CommandEffect {
     },
     /// A sentence is pinned: each evaluation classifies it from now on.
     SentencePinned,
+    /// A sentence is no longer pinned.
+    SentenceUnpinned,
 }
 
 impl CommandEffect {
@@ -83,6 +85,7 @@ impl CommandEffect {
                 ("learning rate changed from {0} to {1}", rates)
             }
             Self::SentencePinned => ("a sentence is pinned", none()),
+            Self::SentenceUnpinned => ("a sentence is no longer pinned", none()),
         }
     }
 }

@@ -72,6 +72,9 @@ impl Trainer<'_> {
                     run.pinned = true;
                     run.publish_effect(observer, CommandEffect::SentencePinned);
                 }
+                Command::Unpin { .. } => {
+                    run.publish_effect(observer, CommandEffect::SentenceUnpinned);
+                }
                 // The observer handles these commands.
                 Command::SaveModel
                 | Command::TakeKeys

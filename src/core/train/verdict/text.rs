@@ -128,6 +128,10 @@ impl Verdict {
                 let values = losses.iter().chain(accuracy).copied().map(loss).collect();
                 ("lowest eval loss {0}, now {1}; accuracy then {2}, now {3}", values)
             }
+            Self::Unclear { loss: Some([lowest, now]), margin, .. } if lowest == now => (
+                "eval loss {0}, the lowest; a difference up to {1} may be chance",
+                [lowest, margin].map(|value| loss(*value)).to_vec(),
+            ),
             Self::Unclear { loss: Some(losses), margin, .. } => (
                 "lowest eval loss {0}, now {1}; a difference up to {2} may be chance",
                 losses.iter().chain([margin]).copied().map(loss).collect(),

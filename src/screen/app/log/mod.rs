@@ -35,6 +35,11 @@ pub struct Log {
 }
 
 impl Log {
+    /// Whether a text is searched for.
+    pub fn is_searched(&self) -> bool {
+        !self.view.search.is_empty()
+    }
+
     /// Adds a line. A view that is scrolled back keeps its position.
     pub fn push(&mut self, elapsed: f64, level: Level, text: String) {
         // Messages may contain text from files, including control characters.

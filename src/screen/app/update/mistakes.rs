@@ -8,7 +8,7 @@ use crate::screen::app::log::Level;
 use crate::screen::app::message::Effect;
 use crate::screen::app::mistakes::{FileReport, FileTask, MistakesAction, MistakesRequest};
 use crate::screen::app::page::Page;
-use crate::screen::app::panels::{Panel, PanelAction};
+use crate::screen::app::panels::PanelAction;
 use crate::screen::app::state::{Notice, State};
 
 /// Applies an action.
@@ -94,8 +94,15 @@ pub(super) fn push_report(state: &mut State, report: FileReport) {
                     (Level::Result, text)
                 }
                 Ok(count) => {
-                    let text = match count {
-                        1 => "one corrected label in {1}; L again takes it back",
+                    let classes = state.started.as_ref().map_or(0, |run| run.labels.len());
+                    let text = match (count, classes) {
+                        (1, 3..) => {
+                            "one corrected label in {1}; L again: the next class, or its own"
+                        }
+                        (_, 3..) => {
+                            "{0} corrected labels in {1}; L again: the next class, or its own"
+                        }
+                        (1, _) => "one corrected label in {1}; L again takes it back",
                         _ => "{0} corrected labels in {1}; L again takes the last one back",
                     };
                     let text = state.lang.tr_with(text, &[&count, &corrections::FILE]);
@@ -122,8 +129,7 @@ pub(super) fn page_to_return_to(state: &mut State) -> Page {
 /// cursor of charts choose a cell, and the one that maximizes a panel shows the cell's reviews. Returns
 /// whether it was applied.
 pub(super) fn applies_to_cells(state: &mut State, action: Action) -> bool {
-    let is_focused = state.page == Page::Train && state.panels.focus == Panel::Confusion;
-    if !is_focused || classes(state) == 0 {
+    if !state.chooses_cells() {
         return false;
     }
     match action {
@@ -134,15 +140,10 @@ pub(super) fn applies_to_cells(state: &mut State, action: Action) -> bool {
     true
 }
 
-fn classes(state: &State) -> u32 {
-    let evaluated = state.evaluated.as_ref();
-    evaluated.map_or(0, |evaluated| evaluated.metrics.eval_confusion.counts.len() as u32)
-}
-
 /// Chooses the cell of the confusion matrix this many after the chosen one, row by row; at first the
 /// fullest one beside the diagonal.
 fn move_cell(state: &mut State, by: isize) {
-    let classes = classes(state);
+    let classes = state.evaluated_classes();
     let Some((truth, predicted)) = state.mistakes.cell else {
         state.mistakes.cell = fullest_wrong_cell(state);
         return;
@@ -162,7 +163,7 @@ fn fullest_wrong_cell(state: &State) -> Option<(u32, u32)> {
 
 /// Shows the reviews of the chosen cell of the confusion matrix.
 fn open_cell(state: &mut State) {
-    let classes = classes(state);
+    let classes = state.evaluated_classes();
     let chosen = state.mistakes.cell.filter(|cell| cell.0 < classes && cell.1 < classes);
     if let Some(cell) = chosen.or_else(|| fullest_wrong_cell(state)) {
         state.mistakes.cell = Some(cell);

@@ -107,7 +107,8 @@ fn paste(state: &mut State, text: &str) {
 
 /// Closes the overlay or, without one, the page.
 fn close(state: &mut State) {
-    if state.overlay.take().is_none() {
+    let is_of_page = state.overlay.take().is_none();
+    if is_of_page && !(state.page == Page::Predict && prompt::deselect_word(state)) {
         state.page = mistakes::page_to_return_to(state);
     }
 }

@@ -1,12 +1,13 @@
-//! Pinning sentences.
+//! Pinning sentences, and unpinning them.
 
 use super::keys::{check_keys, warn};
+use crate::core::train::event::Evaluated;
 use crate::run::protocol::Command;
 use crate::screen::app::log::Level;
 use crate::screen::app::message::Effect;
 use crate::screen::app::state::{Notice, State};
 
-/// Pins the typed sentence or, without one, the one that was classified last.
+/// Pins the typed sentence or, without one, the one that was classified last; unpins it if it is pinned.
 pub(super) fn pin(state: &mut State) -> Vec<Effect> {
     let typed = state.prompt.input.text().trim();
     let last = || state.prompt.answers.first().map(|answer| answer.text.clone());
@@ -27,11 +28,22 @@ pub(super) fn pin(state: &mut State) -> Vec<Effect> {
     if !check_keys(state) {
         return Vec::new();
     }
-    if state.history.has_probe(&text) {
-        warn(state, state.lang.tr("it is pinned already").to_owned());
-        return Vec::new();
-    }
-    let notice = state.lang.tr("pinned; each evaluation classifies it from now on").to_owned();
+    let requested = state.pin_requests.iter().find(|(sentence, _)| *sentence == text);
+    let is_pinned = requested.map_or_else(|| state.history.has_probe(&text), |(_, pins)| *pins);
+    state.pin_requests.retain(|(sentence, _)| *sentence != text);
+    state.pin_requests.push((text.clone(), !is_pinned));
+    let (notice, command) = if is_pinned {
+        ("unpinned; evaluations classify it no longer", Command::Unpin { text })
+    } else {
+        ("pinned; each evaluation classifies it from now on", Command::Pin { text })
+    };
+    let notice = state.lang.tr(notice).to_owned();
     state.notice = Some(Notice { level: Level::Result, text: notice, since: state.now });
-    vec![Effect::Send(Command::Pin { text })]
+    vec![Effect::Send(command)]
+}
+
+/// Forgets the requests that an evaluation shows.
+pub(super) fn evaluated(state: &mut State, evaluated: &Evaluated) {
+    let is_pinned = |sentence: &str| evaluated.probes.iter().any(|probe| probe.text == sentence);
+    state.pin_requests.retain(|(sentence, pins)| is_pinned(sentence) != *pins);
 }

@@ -11,6 +11,9 @@ const COLUMNS: usize = 80;
 
 /// Applies an action on the typed text or its answer.
 pub(super) fn apply(state: &mut State, action: PromptAction) -> Vec<Effect> {
+    if action == PromptAction::ClearOrQuit && deselect_word(state) {
+        return Vec::new();
+    }
     let input = &mut state.prompt.input;
     match action {
         PromptAction::NewLine => input.new_line(),
@@ -21,6 +24,11 @@ pub(super) fn apply(state: &mut State, action: PromptAction) -> Vec<Effect> {
         PromptAction::Copy => return copy(state, state.prompt.answer_line()),
     }
     Vec::new()
+}
+
+/// Chooses no word of the shown answer. Returns whether one was chosen.
+pub(super) fn deselect_word(state: &mut State) -> bool {
+    state.shows_words() && state.words.deselect()
 }
 
 /// Moves the caret up (`1`) or down (`-1`); beyond the text, shows an earlier or a later one.

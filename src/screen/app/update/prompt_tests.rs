@@ -1,5 +1,6 @@
 use crate::core::train::TrainEvent;
-use crate::core::train::fixtures::run;
+use crate::core::train::event::Probe;
+use crate::core::train::fixtures::{evaluated, run};
 use crate::run::protocol::{Activity, Answer, Command, RunReport};
 use crate::screen::app::prompt::PromptAction;
 use crate::screen::app::replay::Replay;
@@ -167,6 +168,27 @@ fn a_saved_model_has_two_pages_and_quits_from_an_empty_field() {
     assert_eq!(press(&mut state, clear_or_quit), []);
     assert_eq!(state.prompt.input.text(), "");
     assert_eq!(press(&mut state, clear_or_quit), [Effect::Quit]);
+}
+
+#[test]
+fn a_sentence_is_pinned_and_unpinned_by_the_same_key() {
+    let mut state = page();
+    state.prompt.paste("재밌다");
+    let pin = Message::Action(Action::Pin);
+    let text = || "재밌다".to_owned();
+    let press = |state: &mut State| update(state, pin.clone()).into_iter().next();
+    let sent = |command| Some(Effect::Send(command));
+    assert_eq!(press(&mut state), sent(Command::Pin { text: text() }));
+    let mut evaluation = evaluated(5, 1.0, 0.6, 9.5);
+    let probe = Probe { text: text(), label: String::new(), probabilities: vec![0.3, 0.7] };
+    evaluation.probes = vec![probe];
+    update(&mut state, Message::Report(RunReport::Event(TrainEvent::Evaluated(evaluation))));
+    assert_eq!(press(&mut state), sent(Command::Unpin { text: text() }));
+    assert_eq!(press(&mut state), sent(Command::Pin { text: text() }), "before an evaluation");
+    assert_eq!(press(&mut state), sent(Command::Unpin { text: text() }));
+    let evaluation = TrainEvent::Evaluated(evaluated(6, 1.2, 0.6, 11.5));
+    update(&mut state, Message::Report(RunReport::Event(evaluation)));
+    assert_eq!(press(&mut state), sent(Command::Pin { text: text() }));
 }
 
 #[test]

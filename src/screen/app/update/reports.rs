@@ -1,6 +1,6 @@
 //! Updates by reports of the run.
 
-use super::{confirm, run_control, session, words};
+use super::{confirm, probes, run_control, session, words};
 use crate::core::train::event::{Epoch, Evaluated, RolledBack, TrainEvent};
 use crate::run::protocol::{Activity, HistoryChunk, Notification, NotifyEvent, RunReport};
 use crate::screen::app::log::Level;
@@ -23,10 +23,10 @@ pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
             }
             state.activity = activity;
             if state.activity == Activity::Idle {
-                run_control::run_ended(state);
                 state.stopping = false;
                 // The request for the stop, or another one, is of the past.
                 state.notice.take_if(|notice| notice.level == Level::Info);
+                run_control::run_ended(state);
                 if state.overlay == Some(Overlay::ConfirmQuit) {
                     state.overlay = None;
                 }
@@ -130,6 +130,7 @@ fn apply_event(state: &mut State, event: TrainEvent) {
             let loss = state.history.loss.last().unwrap_or(step.loss);
             state.watch.push_step(step.step, loss, step.learning_rate);
             state.step = Some(step);
+            run_control::refresh_rate(state);
         }
         TrainEvent::Epoch(epoch) => {
             let row = epoch_row(state, epoch.epoch);
@@ -213,6 +214,7 @@ fn push_evaluation(state: &mut State, evaluated: Evaluated) {
     state.throughput.push_evaluation(&evaluated);
     state.mistakes.evaluated(evaluated.step);
     state.panels.has_probes |= !evaluated.probes.is_empty();
+    probes::evaluated(state, &evaluated);
     state.watch.push_evaluation(&evaluated);
     let pretrains = state.is_pretraining();
     if state.best.as_ref().is_none_or(|best| is_better(pretrains, &evaluated, best)) {

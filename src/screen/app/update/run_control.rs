@@ -6,7 +6,7 @@ use crate::run::protocol::{Command, MAX_LEARNING_RATE};
 use crate::screen::app::message::Effect;
 use crate::screen::app::next_rate::next_rate;
 use crate::screen::app::page::Overlay;
-use crate::screen::app::run_control::{LearningRateInput, PendingRequests, RunControlAction};
+use crate::screen::app::run_control::{LearningRateInput, RunControlAction};
 use crate::screen::app::state::State;
 
 /// The maximum number of recorded commands; a journal may contain any number.
@@ -41,8 +41,7 @@ pub(super) fn apply(state: &mut State, action: RunControlAction) -> Vec<Effect> 
             Command::StopAfterEpoch { enabled: !stops }
         }
         RunControlAction::AskRate => {
-            state.rate_input = next_rate(state)
-                .map_or_else(LearningRateInput::default, |next| LearningRateInput::new(next.rate));
+            state.rate_input = present_rate(state);
             state.overlay = Some(Overlay::LearningRate);
             return Vec::new();
         }
@@ -103,13 +102,31 @@ fn resume_clock(state: &mut State) {
     }
 }
 
+/// Shows the rate of the next step after another one, unless another rate was typed.
+pub(super) fn refresh_rate(state: &mut State) {
+    let input = &state.rate_input;
+    let shows_present = input.is_filled_in && input.is_unchanged();
+    if state.overlay == Some(Overlay::LearningRate) && shows_present {
+        state.rate_input = present_rate(state);
+    }
+}
+
+/// The input with the rate of the next step, if it is known.
+fn present_rate(state: &State) -> LearningRateInput {
+    next_rate(state)
+        .map_or_else(LearningRateInput::default, |next| LearningRateInput::new(next.rate))
+}
+
 /// Discards pending requests after the run has ended.
 pub(super) fn run_ended(state: &mut State) {
     resume_clock(state);
     state.stop_after_epoch = false;
-    state.requests = PendingRequests::default();
-    if state.overlay == Some(Overlay::LearningRate) {
-        state.overlay = None;
+    let requests = std::mem::take(&mut state.requests);
+    let asks_rate = state.overlay == Some(Overlay::LearningRate);
+    state.overlay.take_if(|_| asks_rate);
+    // What comes of a request that the run no longer hears.
+    if asks_rate || requests.checkpoint || requests.evaluation {
+        confirm::inform(state, "the run has ended");
     }
 }
 

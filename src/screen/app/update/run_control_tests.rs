@@ -117,6 +117,25 @@ fn a_rate_is_typed_and_set() {
 }
 
 #[test]
+fn a_rate_that_is_not_edited_stays_that_of_the_next_step() {
+    let mut state = training();
+    let train = |state: &mut State, number, learning_rate| {
+        let next = Step { learning_rate, ..step(number, 0.5, 3.0) };
+        update(state, Message::Report(RunReport::Event(TrainEvent::Step(next))));
+    };
+    press(&mut state, RunControlAction::AskRate);
+    let before = state.rate_input.value();
+    train(&mut state, 21, 1.25e-4);
+    let next = LearningRateInput::new(next_rate(&state).expect("a rate").rate).value();
+    assert!(state.rate_input.value() == next && next != before, "{before:?} {next:?}");
+    assert!(state.rate_input.is_unchanged());
+    press(&mut state, RunControlAction::DoubleRate);
+    let doubled = state.rate_input.value();
+    train(&mut state, 22, 1e-4);
+    assert_eq!(state.rate_input.value(), doubled, "it was edited");
+}
+
+#[test]
 fn an_invalid_rate_is_not_sent() {
     let mut state = training();
     press(&mut state, RunControlAction::AskRate);
@@ -137,10 +156,24 @@ fn a_finished_run_cannot_be_controlled() {
     press(&mut state, RunControlAction::AskRate);
     update(&mut state, Message::Report(RunReport::Activity(Activity::Idle)));
     assert_eq!(state.overlay, None);
+    let notice = state.notice.take().map(|notice| notice.text);
+    assert_eq!(notice.as_deref(), Some("the run has ended"), "the rate is not set");
     for action in [RunControlAction::Pause, RunControlAction::SaveNow, RunControlAction::AskRate] {
         assert_eq!(press(&mut state, action), []);
     }
     assert_eq!(state.overlay, None);
+}
+
+#[test]
+fn a_request_that_the_run_no_longer_hears_has_an_outcome() {
+    let mut state = training();
+    press(&mut state, RunControlAction::EvaluateNow);
+    apply_effect(&mut state, CommandEffect::EvaluationRequested);
+    assert!(state.requests.evaluation);
+    state.notice = None;
+    update(&mut state, Message::Report(RunReport::Activity(Activity::Idle)));
+    let notice = state.notice.take().map(|notice| notice.text);
+    assert_eq!(notice.as_deref(), Some("the run has ended"));
 }
 
 #[test]

@@ -33,6 +33,12 @@ pub(super) const BINDINGS: &[Binding] = {
         here(&[key(Right)], ScrollReview(1), "Read on in a long review", Some("read on")),
         here(&[key(Left)], ScrollReview(-1), "Back in a long review", None),
         here(&[key(Enter)], Open, "Classify the review on the Predict page", Some("classify")),
+        here(
+            &[char('L')],
+            Relabel,
+            "Correct the label: the next class, or its own",
+            Some("relabel"),
+        ),
         here(&[char('s')], NextOrder, "Order: loss, confidence or length", Some("order")),
         here(&[char('R')], Reverse, "Reverse the order", None),
         here(
@@ -46,12 +52,6 @@ pub(super) const BINDINGS: &[Binding] = {
         here(&[char('u')], NextUnknown, "Share of unknown tokens, or any", None),
         here(&[char('/')], Search, "Search the reviews", Some("search")),
         here(&[char('t')], Slices, "Accuracy by class, length, [UNK], emoji, year", Some("slices")),
-        here(
-            &[char('L')],
-            Relabel,
-            "Correct the label: the next class, or its own",
-            Some("relabel"),
-        ),
         here(&[char(',')], Evaluation(-1), "Previous evaluation", None),
         here(&[char('.')], Evaluation(1), "Next evaluation", None),
         here(&[key(Esc)], ShowAll, "All mistakes of the last evaluation", None),

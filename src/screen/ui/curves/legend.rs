@@ -55,7 +55,7 @@ pub(super) fn legend(
 
 /// The values of all curves at the cursor's step, in as few lines as they need, and at most
 /// `most_lines`. A value of an earlier step, which holds there, has that step after `@`. If there is not
-/// enough room, smoothed values and these steps are left out first, then the least important curves, and
+/// enough room in all of these lines, smoothed values and these steps are left out first, then the least important curves, and
 /// then the step; the most important curve is the last to be left out.
 pub(super) fn cursor_lines(
     panel: Panel,
@@ -86,11 +86,10 @@ pub(super) fn cursor_lines(
     };
     let full: Vec<Span> = std::iter::once(step.clone()).chain(values(true)).collect();
     let plain: Vec<Span> = std::iter::once(step).chain(values(false)).collect();
-    for most in 1..=most_lines {
-        for spans in [&full, &plain] {
-            if let Some(lines) = wrapped(spans, width, most) {
-                return lines;
-            }
+    for spans in [&full, &plain] {
+        let mut wrapped = (1..=most_lines).filter_map(|most| wrapped(spans, width, most));
+        if let Some(lines) = wrapped.next() {
+            return lines;
         }
     }
     let mut spans = plain;

@@ -63,7 +63,9 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, block: Block, state: &State, t
 
 fn columns(state: &State, width: usize) -> Columns {
     let labels = state.started.as_ref().map_or(&[][..], |started| &started.labels[..]);
-    let widest = labels.iter().map(|label| Span::raw(label.as_str()).width()).max();
+    let heads = ["label", "answer"].map(|head| state.lang.tr(head));
+    let names = labels.iter().map(String::as_str).chain(heads);
+    let widest = names.map(|name| Span::raw(name).width()).max();
     let (most, answers) = match width {
         0..40 => (4, 0),
         40..60 => (6, 0),

@@ -244,6 +244,12 @@ impl Theme {
         self.role_or(|colors| colors.curves[index], ATTRIBUTES[index])
     }
 
+    /// The curve of a pinned sentence, by index: at first the colors that the metrics do not have.
+    pub fn pinned(self, index: usize) -> Style {
+        const ORDER: [usize; 8] = [2, 7, 6, 5, 4, 3, 1, 0];
+        self.curve(ORDER[index % ORDER.len()])
+    }
+
     /// The cursor of a chart.
     pub fn cursor(self) -> Style {
         self.role(|colors| colors.cursor, Modifier::BOLD)

@@ -18,21 +18,27 @@ pub(super) enum LayerPart {
     IntermediateWeight,
     /// The input of the first half.
     IntermediateInput,
-    /// The attention with the linear layer behind it.
+    /// The norm and the linear layer behind the attention.
+    AttentionOutput,
+    /// The attention.
     Attention,
-    /// Queries, keys and values.
-    Projections,
+    /// The weights of queries, keys and values.
+    ProjectionWeights,
+    /// The input of queries, keys and values.
+    ProjectionInput,
 }
 
 impl LayerPart {
     /// All parts, in order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::OutputWeight,
         Self::OutputInput,
         Self::IntermediateWeight,
         Self::IntermediateInput,
+        Self::AttentionOutput,
         Self::Attention,
-        Self::Projections,
+        Self::ProjectionWeights,
+        Self::ProjectionInput,
     ];
 }
 
@@ -53,8 +59,10 @@ impl<B: Backend> FusedPass<'_, B> {
             LayerPart::OutputInput => self.output_input_backward(at, work),
             LayerPart::IntermediateWeight => self.intermediate_weight_backward(at, work, gradients),
             LayerPart::IntermediateInput => self.intermediate_input_backward(at, work),
-            LayerPart::Attention => self.attention_backward(at, work, gradients),
-            LayerPart::Projections => self.projections_backward(at, work, gradients),
+            LayerPart::AttentionOutput => self.attention_output_backward(at, work, gradients),
+            LayerPart::Attention => self.attention_backward(at, work),
+            LayerPart::ProjectionWeights => self.projection_weights_backward(at, work, gradients),
+            LayerPart::ProjectionInput => self.projection_input_backward(at, work, gradients),
         }
     }
 
@@ -132,8 +140,8 @@ impl<B: Backend> FusedPass<'_, B> {
         self.linear_backward_input(&layer.intermediate, buffers)
     }
 
-    /// Computes the backward pass of the attention of a layer and of the linear layer behind it.
-    fn attention_backward(
+    /// Computes the backward pass of the norm and of the linear layer behind a layer's attention.
+    fn attention_output_backward(
         &self,
         (index, state): (usize, usize),
         work: &mut Workspace<B>,
@@ -160,10 +168,20 @@ impl<B: Backend> FusedPass<'_, B> {
         })?;
         let (x, dx) = (&state.context, &mut work.grad_context);
         let buffers = LinearBuffers { rows, x, grad: &work.grad_narrow, dx, accumulate: false };
-        self.linear_backward(&layer.attention_output, false, buffers, gradients)?;
+        self.linear_backward(&layer.attention_output, false, buffers, gradients)
+    }
+
+    fn attention_backward(
+        &self,
+        (index, state): (usize, usize),
+        work: &mut Workspace<B>,
+    ) -> Result<()> {
+        let dropouts = &self.dropouts.layers[index];
+        let first_only = self.network.is_first_only(index);
+        let (state, batch) = (&work.layers[state], &work.batch);
         let relative = &mut work.relative;
         let mut drelative = std::mem::take(&mut relative.grad_matrix);
-        backend.attention_backward(AttentionBackward {
+        self.backend.attention_backward(AttentionBackward {
             config: &self.network.attention(dropouts.attention_probabilities, first_only),
             batch,
             queries: if first_only { &state.queries } else { &state.qkv },
@@ -179,32 +197,47 @@ impl<B: Backend> FusedPass<'_, B> {
         Ok(())
     }
 
-    /// Computes the backward pass of a layer's queries, keys and values.
-    fn projections_backward(
+    /// Computes the gradients of the weights of a layer's queries, keys and values.
+    fn projection_weights_backward(
+        &self,
+        (index, state): (usize, usize),
+        work: &mut Workspace<B>,
+        gradients: &mut B::Gradients,
+    ) -> Result<()> {
+        let layer = &self.network.layout.layers[index];
+        let (input, qkv) = (&work.hidden[index], &work.grad_qkv);
+        if !self.network.is_first_only(index) {
+            let rows = (self.rows, input, qkv);
+            return self.linear_backward_weight(&layer.query_key_value(), true, rows, gradients);
+        }
+        let rows = (self.sequences, &work.layers[state].first, &work.grad_queries);
+        self.linear_backward_weight(&layer.query, true, rows, gradients)?;
+        self.linear_backward_weight(&layer.key_value(), true, (self.rows, input, qkv), gradients)
+    }
+
+    /// Computes the gradient of the input of a layer's queries, keys and values.
+    fn projection_input_backward(
         &self,
         (index, state): (usize, usize),
         work: &mut Workspace<B>,
         gradients: &mut B::Gradients,
     ) -> Result<()> {
         let (backend, layer) = (self.backend, &self.network.layout.layers[index]);
-        let first_only = self.network.is_first_only(index);
-        let rows = self.rows_of(index);
         let (state, batch, relative) = (&work.layers[state], &work.batch, &mut work.relative);
-        let grad = if first_only { &mut work.grad_first } else { &mut work.grad };
-        let (input, qkv) = (&work.hidden[index], &work.grad_qkv);
-        if !first_only {
-            let buffers = LinearBuffers { rows, x: input, grad: qkv, dx: grad, accumulate: true };
-            self.linear_backward(&layer.query_key_value(), true, buffers, gradients)?;
+        let (rows, x, grad) = (self.rows, &work.hidden[index], &work.grad_qkv);
+        let below = &mut work.grad;
+        if !self.network.is_first_only(index) {
+            let buffers = LinearBuffers { rows, x, grad, dx: below, accumulate: true };
+            self.linear_backward_input(&layer.query_key_value(), buffers)?;
             return self.layer_relative_backward(index, &state.relative, relative, gradients);
         }
-        let queries = &work.grad_queries;
+        let (queries, dx) = (&work.grad_queries, &mut work.grad_first);
+        let (first, x_first) = (self.sequences, &state.first);
         let buffers =
-            LinearBuffers { rows, x: &state.first, grad: queries, dx: grad, accumulate: true };
-        self.linear_backward(&layer.query, true, buffers, gradients)?;
-        let (rows, below) = (self.rows, &mut work.grad);
-        let buffers =
-            LinearBuffers { rows, x: input, grad: qkv, dx: &mut *below, accumulate: false };
-        self.linear_backward(&layer.key_value(), true, buffers, gradients)?;
+            LinearBuffers { rows: first, x: x_first, grad: queries, dx, accumulate: true };
+        self.linear_backward_input(&layer.query, buffers)?;
+        let buffers = LinearBuffers { rows, x, grad, dx: &mut *below, accumulate: false };
+        self.linear_backward_input(&layer.key_value(), buffers)?;
         self.layer_relative_backward(index, &state.relative, relative, gradients)?;
         backend.scatter_add_first(batch, self.network.hidden, &work.grad_first, below)
     }
