@@ -374,7 +374,7 @@ fn may_fail(command: &Command) -> bool {
 /// Whether an event shows the effect of a command.
 fn shows_effect(command: &Command, event: &TrainEvent) -> bool {
     let effect = match event {
-        TrainEvent::CommandApplied(applied) => Some(applied.effect),
+        TrainEvent::CommandApplied(applied) => Some(applied.effect.clone()),
         _ => None,
     };
     match command {
@@ -393,8 +393,8 @@ fn shows_effect(command: &Command, event: &TrainEvent) -> bool {
         Command::Evaluate => matches!(event, TrainEvent::Evaluated(_)),
         Command::Stop { .. } => matches!(event, TrainEvent::Finished(_)),
         Command::SaveModel => matches!(event, TrainEvent::Saved(_)),
-        Command::Pin { .. } => effect == Some(CommandEffect::SentencePinned),
-        Command::Unpin { .. } => effect == Some(CommandEffect::SentenceUnpinned),
+        Command::Pin { .. } => matches!(effect, Some(CommandEffect::SentencePinned { .. })),
+        Command::Unpin { .. } => matches!(effect, Some(CommandEffect::SentenceUnpinned { .. })),
         Command::Predict { .. } | Command::Explain { .. } | Command::TakeKeys => false,
     }
 }

@@ -31,15 +31,16 @@ fn pauses_evaluations_and_checkpoints_do_not_change_the_run() -> anyhow::Result<
     let (plain, commanded) = (Folder::new()?, Folder::new()?);
     let mut uninterrupted = EventCollector::default();
     let (expected, _) = plain.train(&arguments, &mut uninterrupted, None)?;
+    let sentence = || "재미있다".to_owned();
     let mut collector = with_commands(&[
         (0, Command::Evaluate),
         (3, Command::Pause),
         (3, Command::Pause),
         (3, Command::Evaluate),
         (3, Command::Evaluate),
-        (3, Command::Pin { text: "재미있다".to_owned() }),
+        (3, Command::Pin { text: sentence() }),
         (3, Command::Evaluate),
-        (3, Command::Unpin { text: "재미있다".to_owned() }),
+        (3, Command::Unpin { text: sentence() }),
         // The step has a checkpoint by its number.
         (3, Command::SaveCheckpoint),
         (3, Command::Resume),
@@ -55,10 +56,14 @@ fn pauses_evaluations_and_checkpoints_do_not_change_the_run() -> anyhow::Result<
     };
     assert_eq!(losses(&collector), losses(&uninterrupted));
     let effects: Vec<(u64, CommandEffect)> =
-        applied(&collector).iter().map(|applied| (applied.step, applied.effect)).collect();
+        applied(&collector).iter().map(|applied| (applied.step, applied.effect.clone())).collect();
     assert!(matches!(effects[8], (3, CommandEffect::Resumed { seconds }) if seconds >= 0.0));
-    let others: Vec<_> =
-        effects.iter().enumerate().filter(|(i, _)| *i != 8).map(|(_, effect)| *effect).collect();
+    let others: Vec<_> = effects
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| *i != 8)
+        .map(|(_, effect)| effect.clone())
+        .collect();
     assert_eq!(
         others,
         [
@@ -66,9 +71,9 @@ fn pauses_evaluations_and_checkpoints_do_not_change_the_run() -> anyhow::Result<
             (3, CommandEffect::Paused),
             (3, CommandEffect::EvaluationRequested),
             (3, CommandEffect::AlreadyEvaluated),
-            (3, CommandEffect::SentencePinned),
+            (3, CommandEffect::SentencePinned { text: sentence() }),
             (3, CommandEffect::EvaluationRequested),
-            (3, CommandEffect::SentenceUnpinned),
+            (3, CommandEffect::SentenceUnpinned { text: sentence() }),
             (3, CommandEffect::AlreadySaved),
             (5, CommandEffect::StopAfterEpoch { enabled: true }),
             (6, CommandEffect::StopAfterEpoch { enabled: false }),

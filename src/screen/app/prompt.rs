@@ -30,6 +30,10 @@ pub const OUTDATED_AFTER: f64 = 0.15;
 pub enum PromptAction {
     /// Begin a new line.
     NewLine,
+    /// Move to the start of the text.
+    MoveToStart,
+    /// Move to the end of the text.
+    MoveToEnd,
     /// Take back the last change.
     Undo,
     /// Make the change again that was taken back.

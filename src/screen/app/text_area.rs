@@ -44,6 +44,7 @@ enum Change {
     #[default]
     Other,
     Typing,
+    /// Of one character.
     Deleting,
 }
 
@@ -117,16 +118,26 @@ impl TextArea {
         let (text, caret) = (self.now.text.as_str(), self.now.caret);
         let target = match request {
             InputRequest::InsertChar(c) => return self.type_char(c),
-            InputRequest::DeletePrevChar => return self.delete(previous(text, caret)..caret),
-            InputRequest::DeleteNextChar => return self.delete(caret..next(text, caret)),
-            InputRequest::DeletePrevWord => return self.delete(previous_word(text, caret)..caret),
-            InputRequest::DeleteNextWord => return self.delete(caret..next_word(text, caret)),
+            InputRequest::DeletePrevChar => {
+                return self.delete(previous(text, caret)..caret, Change::Deleting);
+            }
+            InputRequest::DeleteNextChar => {
+                return self.delete(caret..next(text, caret), Change::Deleting);
+            }
+            InputRequest::DeletePrevWord => {
+                return self.delete(previous_word(text, caret)..caret, Change::Other);
+            }
+            InputRequest::DeleteNextWord => {
+                return self.delete(caret..next_word(text, caret), Change::Other);
+            }
             InputRequest::DeleteLine => return self.delete_line(),
-            InputRequest::DeleteFromStart => return self.delete(self.line().start..caret),
+            InputRequest::DeleteFromStart => {
+                return self.delete(self.line().start..caret, Change::Other);
+            }
             InputRequest::DeleteTillEnd => {
                 let end = self.line().end;
                 let end = if end == caret { next(text, caret) } else { end };
-                return self.delete(caret..end);
+                return self.delete(caret..end, Change::Other);
             }
             InputRequest::GoToPrevChar => previous(text, caret),
             InputRequest::GoToNextChar => next(text, caret),
@@ -185,6 +196,16 @@ impl TextArea {
         true
     }
 
+    /// Moves the caret to the start of the text.
+    pub fn move_to_start(&mut self) {
+        self.move_to(0);
+    }
+
+    /// Moves the caret to the end of the text.
+    pub fn move_to_end(&mut self) {
+        self.move_to(self.now.text.len());
+    }
+
     /// Puts the caret on a border of graphemes, if it is not on one.
     fn go_to_border(&mut self) {
         self.now.caret = border_from(&self.now.text, self.now.caret);
@@ -235,11 +256,11 @@ impl TextArea {
     }
 
     /// Removes a range of bytes between two borders of graphemes.
-    fn delete(&mut self, range: Range<usize>) {
+    fn delete(&mut self, range: Range<usize>, change: Change) {
         if range.is_empty() {
             return;
         }
-        self.begin(Change::Deleting);
+        self.begin(change);
         let before = self.now.clone();
         self.now.text.replace_range(range.clone(), "");
         self.now.caret = range.start;
@@ -250,9 +271,9 @@ impl TextArea {
     fn delete_line(&mut self) {
         let line = self.line();
         if line.is_empty() {
-            self.delete(line.start.saturating_sub(1)..line.end);
+            self.delete(line.start.saturating_sub(1)..line.end, Change::Other);
         } else {
-            self.delete(line);
+            self.delete(line, Change::Other);
         }
     }
 

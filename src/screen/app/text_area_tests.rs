@@ -103,6 +103,29 @@ fn changes_are_undone_word_by_word_and_redone() {
 }
 
 #[test]
+fn a_deleted_word_or_line_comes_back_by_itself() {
+    use InputRequest::{DeleteLine, DeletePrevChar, DeletePrevWord};
+    let mut area = typed("정말 재미있는 영화");
+    for request in [DeletePrevChar, DeletePrevChar, DeletePrevWord, DeleteLine] {
+        area.edit(request);
+    }
+    for before in ["정말 |", "정말 재미있는 |", "정말 재미있는 영화|"] {
+        area.undo();
+        assert_eq!(shown(&area), before);
+    }
+}
+
+#[test]
+fn the_caret_goes_to_both_ends_of_the_text() {
+    let mut area = typed("하나\n둘\n셋");
+    area.edit(InputRequest::GoToPrevChar);
+    area.move_to_start();
+    assert_eq!(shown(&area), "|하나\n둘\n셋");
+    area.move_to_end();
+    assert_eq!(shown(&area), "하나\n둘\n셋|");
+}
+
+#[test]
 fn lines_are_edited_one_by_one() {
     use InputRequest::{DeleteLine, DeleteTillEnd, GoToEnd, GoToPrevWord, GoToStart};
     let mut area = typed("하나 둘\n셋 넷\n다섯");
@@ -157,6 +180,8 @@ pub enum Operation {
     Undo,
     Redo,
     MoveRows(isize),
+    MoveToStart,
+    MoveToEnd,
 }
 
 /// Characters that are hard: syllables and jamo, combining marks, joiners, flags, wide and narrow
@@ -195,6 +220,8 @@ pub fn operations() -> impl Strategy<Value = Vec<Operation>> {
         2 => Just(Operation::Undo),
         1 => Just(Operation::Redo),
         2 => (-2isize..=2).prop_map(Operation::MoveRows),
+        1 => Just(Operation::MoveToStart),
+        1 => Just(Operation::MoveToEnd),
     ];
     proptest::collection::vec(operation, 0..60)
 }
@@ -207,6 +234,8 @@ pub fn apply(area: &mut TextArea, operation: &Operation) {
         Operation::Undo => area.undo(),
         Operation::Redo => area.redo(),
         Operation::MoveRows(by) => drop(area.move_rows(*by, 20)),
+        Operation::MoveToStart => area.move_to_start(),
+        Operation::MoveToEnd => area.move_to_end(),
     }
 }
 
@@ -348,6 +377,8 @@ proptest! {
                 Operation::Edit(request) => model.edit(*request),
                 Operation::Paste(text) => model.insert(text.trim_end_matches(['\n', '\r'])),
                 Operation::NewLine => model.insert("\n"),
+                Operation::MoveToStart => model.back_to(0),
+                Operation::MoveToEnd => model.forward(model.right.len()),
                 Operation::Undo | Operation::Redo | Operation::MoveRows(_) => {}
             }
             let before = area.text().to_owned();

@@ -38,6 +38,10 @@ pub fn prompt_check(state: &mut State, action: PromptAction) -> Check {
     let text = |state: &State| state.prompt.input.text().to_owned();
     match action {
         PromptAction::NewLine => Box::new(move |_, after, _| text(after) == "정말 재미있\n는 영화"),
+        PromptAction::MoveToStart => Box::new(|_, after, _| after.prompt.input.caret() == 0),
+        PromptAction::MoveToEnd => {
+            Box::new(|_, after, _| after.prompt.input.caret() == after.prompt.input.text().len())
+        }
         PromptAction::Undo => Box::new(move |_, after, _| text(after).is_empty()),
         PromptAction::Redo => {
             update(state, Message::Action(Action::Prompt(PromptAction::Undo)));

@@ -1,7 +1,7 @@
 //! The event that a command to a run took effect.
 
 use crate::core::number;
-use crate::core::text::{clock, interpolate};
+use crate::core::text::{clock, interpolate, truncate_width};
 use serde::{Deserialize, Serialize};
 
 /// A command took effect between two steps. In journals this is the event `steered`.
@@ -20,8 +20,11 @@ pub struct CommandApplied {
     pub effect: CommandEffect,
 }
 
+/// The most columns of a sentence in a message.
+const MAX_SENTENCE: usize = 60;
+
 /// The effect of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "steering", rename_all = "snake_case")]
 pub enum CommandEffect {
     /// The run is paused.
@@ -60,19 +63,28 @@ pub enum CommandEffect {
         to: f64,
     },
     /// A sentence is pinned: each evaluation classifies it from now on.
-    SentencePinned,
+    SentencePinned {
+        /// The sentence; empty in a journal of an earlier version.
+        #[serde(default)]
+        text: String,
+    },
     /// A sentence is no longer pinned.
-    SentenceUnpinned,
+    SentenceUnpinned {
+        /// The sentence; empty in a journal of an earlier version.
+        #[serde(default)]
+        text: String,
+    },
 }
 
 impl CommandEffect {
     /// A message with the placeholders `{0}` and `{1}`, and the values for them.
-    pub fn message(self) -> (&'static str, [String; 2]) {
+    pub fn message(&self) -> (&'static str, [String; 2]) {
         let none = || [String::new(), String::new()];
+        let sentence = |text: &str| [truncate_width(text, MAX_SENTENCE), String::new()];
         match self {
             Self::Paused => ("paused", none()),
             Self::Resumed { seconds } => {
-                ("resumed after a pause of {0}", [clock(seconds), String::new()])
+                ("resumed after a pause of {0}", [clock(*seconds), String::new()])
             }
             Self::CheckpointRequested => ("checkpoint requested", none()),
             Self::AlreadySaved => ("this step has a checkpoint already", none()),
@@ -84,8 +96,8 @@ impl CommandEffect {
                 let rates = [from, to].map(|rate| format!("{rate:.2e}"));
                 ("learning rate changed from {0} to {1}", rates)
             }
-            Self::SentencePinned => ("a sentence is pinned", none()),
-            Self::SentenceUnpinned => ("a sentence is no longer pinned", none()),
+            Self::SentencePinned { text } => ("pinned: {0}", sentence(text)),
+            Self::SentenceUnpinned { text } => ("pinned no longer: {0}", sentence(text)),
         }
     }
 }

@@ -68,12 +68,12 @@ impl Trainer<'_> {
                     run.resume(observer);
                     return Ok(ControlFlow::Break(StopRequest::Command { evaluate }));
                 }
-                Command::Pin { .. } => {
+                Command::Pin { text } => {
                     run.pinned = true;
-                    run.publish_effect(observer, CommandEffect::SentencePinned);
+                    run.publish_effect(observer, CommandEffect::SentencePinned { text });
                 }
-                Command::Unpin { .. } => {
-                    run.publish_effect(observer, CommandEffect::SentenceUnpinned);
+                Command::Unpin { text } => {
+                    run.publish_effect(observer, CommandEffect::SentenceUnpinned { text });
                 }
                 // The observer handles these commands.
                 Command::SaveModel

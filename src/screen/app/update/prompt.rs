@@ -17,6 +17,8 @@ pub(super) fn apply(state: &mut State, action: PromptAction) -> Vec<Effect> {
     let input = &mut state.prompt.input;
     match action {
         PromptAction::NewLine => input.new_line(),
+        PromptAction::MoveToStart => input.move_to_start(),
+        PromptAction::MoveToEnd => input.move_to_end(),
         PromptAction::Undo => input.undo(),
         PromptAction::Redo => input.redo(),
         PromptAction::ClearOrQuit if input.text().is_empty() => return super::quit(state),

@@ -39,12 +39,12 @@ pub(super) fn push_status(state: &mut State, status: &SessionStatus) {
 fn set_clock(state: &mut State, elapsed: Option<f64>) {
     let (Some(elapsed), Some(started)) = (elapsed, &state.started) else { return };
     state.began = Some(state.now - (elapsed - started.resumed_elapsed));
-    let is_paused = |effect: CommandEffect| match effect {
+    let is_paused = |effect: &CommandEffect| match effect {
         CommandEffect::Paused => Some(true),
         CommandEffect::Resumed { .. } => Some(false),
         _ => None,
     };
-    let latest = state.applied_commands.iter().rev().find_map(|applied| is_paused(applied.effect));
+    let latest = state.applied_commands.iter().rev().find_map(|applied| is_paused(&applied.effect));
     if latest == Some(true) && state.finished.is_none() {
         run_control::pause_clock(state);
     }

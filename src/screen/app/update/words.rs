@@ -13,6 +13,15 @@ pub(super) fn apply(state: &mut State, action: WordsAction) -> Vec<Effect> {
         confirm::inform(state, "choose a word of the answered text first: Alt-→");
         return Vec::new();
     }
+    if matches!(action, WordsAction::Choose(_)) && !state.shows_words() {
+        let reason = match (state.words.are_shown(), state.words.is_awaited()) {
+            (false, _) => "the words of the answered text are hidden",
+            (true, true) => "the words of the answered text are being computed",
+            (true, false) => "there is no answered text whose words are known",
+        };
+        confirm::inform(state, reason);
+        return Vec::new();
+    }
     let asked = state.words.apply(action);
     if action == WordsAction::SwitchMethod {
         confirm::inform(

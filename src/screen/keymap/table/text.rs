@@ -24,7 +24,7 @@ pub(super) const BINDINGS: &[Binding] = {
     };
     use LogAction::{ApplyInput, CancelInput, Filter, GoToMatch, NextLevel, Search};
     use PaletteAction::{Open, Run};
-    use PromptAction::{ClearOrQuit, NewLine, Redo, Undo};
+    use PromptAction::{ClearOrQuit, MoveToEnd, MoveToStart, NewLine, Redo, Undo};
     &[
         // Before Enter, which Shift-Enter is for terminals that do not tell it apart.
         binding(
@@ -44,6 +44,8 @@ pub(super) const BINDINGS: &[Binding] = {
         ),
         binding(Predict, &[key(Up)], PromptHistory(1), "Line up; previous text", None),
         binding(Predict, &[key(Down)], PromptHistory(-1), "Line down; next text", None),
+        binding(Predict, &[control_key(Home)], Prompt(MoveToStart), "Start of the text", None),
+        binding(Predict, &[control_key(End)], Prompt(MoveToEnd), "End of the text", None),
         binding(Predict, &[control('_'), control('/'), control('7')], Prompt(Undo), "Undo", None),
         binding(Predict, &[control('y')], Prompt(Redo), "Redo", None),
         binding(

@@ -79,12 +79,14 @@ fn columns(state: &State, width: usize) -> Columns {
 
 fn head(columns: &Columns, state: &State, theme: Theme) -> Line<'static> {
     let lang = state.lang;
+    let evaluations = lang.tr("evals");
+    let has_room = Span::raw(evaluations).width() <= columns.answers;
     let text = [
         align_right(lang.tr("loss"), 6),
         align_right("p", 4),
         align_left(lang.tr("label"), columns.class),
         align_left(lang.tr("answer"), columns.class),
-        " ".repeat(columns.answers),
+        align_right(if has_room { evaluations } else { "" }, columns.answers),
         " ".to_owned(),
         truncate_width(lang.tr("text"), columns.text),
     ];

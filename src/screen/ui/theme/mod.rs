@@ -244,10 +244,17 @@ impl Theme {
         self.role_or(|colors| colors.curves[index], ATTRIBUTES[index])
     }
 
-    /// The curve of a pinned sentence, by index: at first the colors that the metrics do not have.
+    /// The curve of a pinned sentence, by index: in the colors that the metrics do not have, then in these
+    /// with an attribute. Without colors, as [`Self::curve`].
     pub fn pinned(self, index: usize) -> Style {
-        const ORDER: [usize; 8] = [2, 7, 6, 5, 4, 3, 1, 0];
-        self.curve(ORDER[index % ORDER.len()])
+        const OWN: [usize; 5] = [2, 7, 6, 5, 4];
+        const ATTRIBUTES: [Modifier; 4] =
+            [Modifier::empty(), Modifier::DIM, Modifier::BOLD, Modifier::ITALIC];
+        if !self.has_colors() {
+            return self.curve(index);
+        }
+        let round = index / OWN.len() % ATTRIBUTES.len();
+        self.curve(OWN[index % OWN.len()]).add_modifier(ATTRIBUTES[round])
     }
 
     /// The cursor of a chart.

@@ -156,6 +156,12 @@ fn eight_curves_differ_with_and_without_color() {
                 assert!(!styles[..index].contains(style), "{flags:?}: {index}");
             }
             assert_eq!(theme.curve(8), theme.curve(0));
+            let metrics = [theme.train(), theme.eval(), theme.f1()].map(|style| style.fg);
+            let pinned: Vec<Style> = (0..16).map(|index| theme.pinned(index)).collect();
+            for (index, style) in pinned.iter().enumerate().filter(|_| theme.has_colors()) {
+                assert!(!pinned[..index].contains(style), "{flags:?}: {index}");
+                assert!(!metrics.contains(&style.fg), "{flags:?}: {index}");
+            }
         }
     }
 }
