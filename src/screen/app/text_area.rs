@@ -388,5 +388,7 @@ fn is_space(grapheme: &str) -> bool {
 }
 
 #[cfg(test)]
+pub(crate) mod property_tests;
+#[cfg(test)]
 #[path = "text_area_tests.rs"]
-pub(crate) mod tests;
+mod tests;

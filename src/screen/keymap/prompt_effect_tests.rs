@@ -69,9 +69,12 @@ pub fn words_check(state: &mut State, action: WordsAction) -> Check {
             let notice = after.notice.as_ref().is_some_and(|notice| !notice.text.is_empty());
             before.words.method() != after.words.method() && notice && effects.len() <= 1
         }),
-        WordsAction::Choose(by) => Box::new(move |before, after, _| {
-            chosen_word(after) == chosen_word(before).map(|word| word + by)
-        }),
+        WordsAction::Choose(by) => {
+            *state = word_chosen();
+            Box::new(move |before, after, _| {
+                chosen_word(after) == chosen_word(before).map(|word| word + by)
+            })
+        }
         WordsAction::Replace => {
             *state = word_chosen();
             Box::new(|before, after, _| !before.words.is_typing() && after.words.is_typing())

@@ -69,7 +69,7 @@ fn explain(state: &mut State) {
     };
     let explanation = Explanation::new("abc".to_owned(), Ok(Some(words)));
     update(state, Message::Report(RunReport::Explained(explanation)));
-    update(state, Message::Action(Action::Words(WordsAction::Choose(2))));
+    state.words.apply(WordsAction::Choose(2));
 }
 
 /// The predict page with the words of the latest answer, of which one is chosen.

@@ -5,6 +5,7 @@ use crate::run::protocol::{Activity, Answer, Command, RunReport};
 use crate::screen::app::prompt::PromptAction;
 use crate::screen::app::replay::Replay;
 use crate::screen::app::state::{AskedModel, RunLocation};
+use crate::screen::app::words::WordsAction;
 use crate::screen::app::{Action, Effect, Message, Page, State, update};
 use tui_input::InputRequest;
 
@@ -202,4 +203,19 @@ fn copying_says_what_came_of_it() {
     assert_eq!(notice(&state).as_deref(), Some("copied to the terminal's clipboard"));
     update(&mut state, Message::Copied(Err("this terminal has no clipboard".to_owned())));
     assert_eq!(notice(&state).as_deref(), Some("this terminal has no clipboard"));
+}
+
+#[test]
+fn choosing_a_word_before_any_is_known_says_why_there_is_none() {
+    let mut state = page();
+    let choose = |state: &mut State| {
+        let next = Action::Words(WordsAction::Choose(1));
+        assert_eq!(update(state, Message::Action(next)), []);
+        state.notice.take().map(|notice| notice.text).unwrap_or_default()
+    };
+    assert_eq!(choose(&mut state), "there is no answered text whose words are known");
+    state.words.ask(None, 0.0);
+    assert_eq!(choose(&mut state), "the words of the answered text are being computed");
+    state.words.apply(WordsAction::Toggle);
+    assert_eq!(choose(&mut state), "the words of the answered text are hidden");
 }

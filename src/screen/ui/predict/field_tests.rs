@@ -1,5 +1,5 @@
 use super::*;
-use crate::screen::app::text_area::tests::{apply, operations};
+use crate::screen::app::text_area::property_tests::{apply, operations};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::{Backend, TestBackend};
