@@ -183,11 +183,25 @@ fn the_footer_says_what_enter_does_and_how_to_leave_at_80_columns() {
             assert!(line.contains(&part), "{part} in {line}");
         }
         assert!(!line.contains("Enter"), "there is no text to classify: {line}");
+        let mut typed = state.clone();
+        update(&mut typed, Message::Paste("abc".to_owned()));
+        update(&mut typed, Message::Tick(1.0));
+        let answer = state.prompt.answers[0].clone();
+        update(&mut typed, Message::Report(RunReport::Answer(answer)));
+        let line = shown(&typed);
+        for part in [
+            label("Enter", "keep answer"),
+            label("Alt-→", "word"),
+            label("Alt-r", "replace"),
+            label("Esc", "deselect"),
+        ] {
+            assert!(line.contains(&part), "{part} in {line}");
+        }
         update(&mut state, Message::Action(Action::Close));
         assert!(shown(&state).contains(&label("Esc", "back")), "no word is chosen");
         update(&mut state, Message::Paste("다시 보고 싶은 영화".to_owned()));
         let line = shown(&state);
-        for part in [label("Esc", "back"), label("Enter", "keep the answer")] {
+        for part in [label("Esc", "back"), label("Enter", "keep answer")] {
             assert!(line.contains(&part), "{part} in {line}");
         }
     }

@@ -65,7 +65,7 @@ fn label(state: &State, action: Action, label: &'static str) -> &'static str {
         Action::Mistakes(MistakesAction::Move(_)) if state.mistakes.slices => "scroll",
         Action::Mistakes(MistakesAction::Slices) if state.mistakes.slices => "mistakes",
         Action::Quit if state.opened_from_list => "list of runs",
-        Action::Submit if !state.prompt.input.is_blank() => "keep the answer",
+        Action::Submit if !state.prompt.input.is_blank() => "keep answer",
         Action::Close | Action::Prompt(PromptAction::ClearOrQuit) if state.has_chosen_word() => {
             "deselect"
         }

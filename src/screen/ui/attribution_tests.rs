@@ -246,7 +246,7 @@ fn words_are_colored_while_one_types_and_change_before_enter() {
     update(&mut state, Message::Action(Action::Words(WordsAction::Choose(2))));
     let screen = shown(&mut state);
     assert!(screen.contains("재미있는 masked: positive 90.00% → 30.00%"), "{screen}");
-    assert!(screen.contains("> 정말") && screen.contains("keep the answer"), "{screen}");
+    assert!(screen.contains("> 정말") && screen.contains("keep answer"), "{screen}");
     update(&mut state, Message::Action(Action::Words(WordsAction::Replace)));
     update(&mut state, Message::Paste("지루한".to_owned()));
     let replaced = LINE.replace("재미있는", "지루한");

@@ -207,7 +207,7 @@ pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 
 /// The rank of a key by its label in English: the lowest is kept longest.
 fn rank(label: &str) -> usize {
-    const FIRST: [&str; 14] = [
+    const FIRST: [&str; 15] = [
         "quit",
         "take the keys",
         "pause",
@@ -216,9 +216,10 @@ fn rank(label: &str) -> usize {
         "leave",
         "back",
         "clear, quit",
+        "deselect",
         "close",
         "cancel",
-        "keep the answer",
+        "keep answer",
         "classify",
         "word",
         "replace",
