@@ -39,7 +39,9 @@ pub fn commands(state: &State) -> Vec<PaletteEntry> {
             continue;
         }
         let keys = binding.keys.iter().map(|key| key.name());
-        let keys = keys.filter(|_| is_page || is_active(binding.context));
+        // The pages of a saved model have no keys of their own.
+        let has_keys = is_page && state.asked_model.is_none() || is_active(binding.context);
+        let keys = keys.filter(|_| has_keys);
         match entries.iter_mut().find(|entry| entry.action == binding.action) {
             Some(entry) => entry.keys.extend(keys),
             None => entries.push(PaletteEntry {

@@ -5,6 +5,7 @@ use crate::screen::app::action::PaletteAction;
 use crate::screen::app::log::LogAction;
 use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::runs::{RunComparison, RunsAction};
+use crate::screen::app::state::AskedModel;
 use crate::screen::app::{Message, update};
 use crate::screen::lang::Lang;
 
@@ -279,9 +280,19 @@ fn the_help_has_every_binding_and_its_search_finds_them() {
         let state = State { page, ..State::default() };
         let groups = help_groups(&state);
         let listed: Vec<KeyContext> = groups.iter().flat_map(|group| group.1.clone()).collect();
-        assert_eq!(listed.len(), KeyContext::ALL.len(), "each context once");
-        assert!(KeyContext::ALL.iter().all(|context| listed.contains(context)));
+        let (alone, others): (Vec<KeyContext>, Vec<KeyContext>) =
+            KeyContext::ALL.into_iter().partition(|context| *context == KeyContext::PredictAlone);
+        assert_eq!(listed.len(), others.len(), "each context once");
+        assert!(others.iter().all(|context| listed.contains(context)));
         assert_eq!(groups[0].0 == "Train", page == Page::Train, "the current page comes first");
+    }
+    for page in [Page::Predict, Page::Settings] {
+        let asked_model = Some(AskedModel::default());
+        let state = State { page, asked_model, ..State::default() };
+        let listed: Vec<KeyContext> =
+            help_groups(&state).into_iter().flat_map(|group| group.1).collect();
+        assert!(active_contexts(&state).iter().all(|context| listed.contains(context)));
+        assert!(!listed.contains(&KeyContext::RunControl), "there is no run");
     }
     let found = |lang, search: &str| -> Vec<&str> {
         let bindings = BINDINGS.iter().filter(|binding| matches_words(binding, lang, search));

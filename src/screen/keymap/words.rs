@@ -52,7 +52,7 @@ pub fn matches_panel(panel: Panel, lang: Lang, search: &str) -> bool {
     has_all_words(&text, search)
 }
 
-/// The contexts of the help by page, that of the current page first.
+/// The contexts of the help that can become active by page, that of the current page first.
 pub fn help_groups(state: &State) -> Vec<(&'static str, Vec<KeyContext>)> {
     use KeyContext::{
         AllPages, Anywhere, Charts, LogInput, NoTextInput, Panels, Predict, PredictAlone,
@@ -71,5 +71,22 @@ pub fn help_groups(state: &State) -> Vec<(&'static str, Vec<KeyContext>)> {
     let rest = KeyContext::ALL.into_iter().filter(|context| !is_grouped(context)).collect();
     groups.push((None, "Dialogs and text input", rest));
     groups.sort_by_key(|(page, _, _)| *page != Some(state.page));
+    for group in &mut groups {
+        group.2.retain(|context| is_possible(state, *context));
+    }
     groups.into_iter().map(|(_, title, contexts)| (title, contexts)).collect()
+}
+
+/// Whether a context can become active: there are no keys of a run on the pages of a saved model.
+fn is_possible(state: &State, context: KeyContext) -> bool {
+    use KeyContext::{
+        AllPages, Anywhere, Help, HelpInput, NoTextInput, Palette, Predict, PredictAlone,
+        Scrolling, TextInput, WordInput,
+    };
+    match context {
+        PredictAlone => state.asked_model.is_some(),
+        AllPages | Anywhere | Help | HelpInput | NoTextInput | Palette | Predict | Scrolling
+        | TextInput | WordInput => true,
+        _ => state.asked_model.is_none(),
+    }
 }

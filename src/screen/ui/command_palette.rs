@@ -82,7 +82,8 @@ fn entry_line(
         spans.push(Span::styled(c.to_string(), style));
     }
     let used: usize = spans.iter().map(Span::width).sum();
-    let keys = align_right(&theme.keys(&entry.keys.join(", ")), width.saturating_sub(used));
+    let keys = theme.keys(&entry.keys.join(", "));
+    let keys = format!(" {}", align_right(&keys, width.saturating_sub(used + 1)));
     spans.push(Span::styled(keys, theme.dim()));
     let line = Line::from(spans);
     if is_chosen { line.patch_style(theme.selected()) } else { line }

@@ -26,7 +26,8 @@ pub(super) const BINDINGS: &[Binding] = {
     use PaletteAction::{Open, Run};
     use PromptAction::{ClearOrQuit, MoveToEnd, MoveToStart, NewLine, Redo, Undo};
     &[
-        // Before Enter, which Shift-Enter is for terminals that do not tell it apart.
+        // Both before Enter, which Shift-Enter is for terminals that do not tell it apart.
+        binding(Predict, &[control('j'), alt(Enter)], Prompt(NewLine), "New line", None),
         binding(
             Predict,
             &[shift_key(Enter)],
@@ -34,7 +35,6 @@ pub(super) const BINDINGS: &[Binding] = {
             "New line, in terminals that tell it from Enter",
             None,
         ),
-        binding(Predict, &[control('j'), alt(Enter)], Prompt(NewLine), "New line", None),
         binding(
             Predict,
             &[key(Enter)],
