@@ -79,7 +79,7 @@ fn columns(state: &State, width: usize) -> Columns {
 
 fn head(columns: &Columns, state: &State, theme: Theme) -> Line<'static> {
     let lang = state.lang;
-    let evaluations = lang.tr("evals");
+    let evaluations = lang.tr("eval");
     let has_room = Span::raw(evaluations).width() <= columns.answers;
     let text = [
         align_right(lang.tr("loss"), 6),
