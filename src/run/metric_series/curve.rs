@@ -232,6 +232,12 @@ impl Curve {
         interpolated(&self.steps, &self.seconds, step)
     }
 
+    /// Seconds since training began at the last point at or before a step.
+    pub fn last_seconds(&self, step: f64) -> Option<f64> {
+        let at = self.steps.partition_point(|s| *s <= step).checked_sub(1)?;
+        self.seconds.get(at).copied()
+    }
+
     /// The step at a number of seconds since training began, interpolated linearly.
     pub fn step_at(&self, seconds: f64) -> f64 {
         interpolated(&self.seconds, &self.steps, seconds)

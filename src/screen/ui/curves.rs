@@ -204,6 +204,12 @@ pub(super) fn draw_chart(
     let edge = |step, pick: fn(f64, f64) -> f64| {
         curves.iter().map(|spec| spec.scale.at_step(step)).reduce(pick).unwrap_or(step)
     };
+    // On an axis of time, an evaluation is later than the step before it.
+    let last = |spec: &CurveSpec| {
+        let seconds = spec.curve.last_seconds(window[1])?;
+        Some(spec.scale.position(window[1], seconds))
+    };
+    let end = curves.iter().filter_map(last).fold(edge(window[1], f64::max), f64::max);
     let baselines = if panel == Panel::Accuracy { baselines::for_run(state) } else { Vec::new() };
     let log_y = state.charts.log_y.contains(&panel);
     let mut baseline_values: Vec<f64> = baselines.iter().map(|baseline| baseline.value).collect();
@@ -229,7 +235,7 @@ pub(super) fn draw_chart(
         annotations.push(ChartAnnotation { x, symbol, style: theme.warning() });
     }
     let chart = Chart {
-        x: [edge(window[0], f64::min), edge(window[1], f64::max)],
+        x: [edge(window[0], f64::min), end],
         x_unit: scale.unit(),
         y,
         y_unit: if panel == Panel::Throughput { Unit::Rate } else { Unit::Number },

@@ -7,6 +7,7 @@ use crate::core::train::TrainEvent;
 use crate::core::train::event::{CommandApplied, CommandEffect, Setting};
 use crate::core::train::fixtures::{run, started};
 use crate::run::protocol::{Activity, RunReport};
+use crate::screen::app::charts::XAxis;
 use crate::screen::app::layout::Area;
 use crate::screen::app::panels::Panel;
 use crate::screen::app::{Message, update};
@@ -116,6 +117,22 @@ fn every_point_label_and_reference_line_is_in_the_row_of_its_value() {
             text.contains(&name)
         });
         assert!(near, "no name at the line of 0.762 at {size:?}");
+    }
+}
+
+#[test]
+fn the_last_evaluation_is_drawn_on_an_axis_of_time() {
+    for (axis, size) in
+        [XAxis::Relative, XAxis::Wall].into_iter().flat_map(|axis| SIZES.map(|size| (axis, size)))
+    {
+        let mut state = comparable(Lang::English);
+        (state.charts.axis, state.wall_clock) = (axis, Some(1.7e9));
+        let buffer = drawn(&mut state, size);
+        let (plot, range) = plot_of(&state, Panel::Loss);
+        let (_, value, _) = state.history.eval_loss.at(630.0).expect("an evaluation");
+        let column = plot.x + plot.width - 1;
+        let symbol = buffer[(column, row_of(value, range, plot))].symbol();
+        assert_eq!(symbol, "•", "{axis:?} at {size:?}");
     }
 }
 

@@ -113,7 +113,7 @@ impl Mistakes {
     /// Notes that the model of an earlier evaluation was loaded.
     pub fn best_loaded(&mut self, step: u64) {
         self.current_step = step;
-        self.evaluation_changed();
+        self.run_changed();
     }
 
     /// Notes that the run went back to a step.
@@ -122,7 +122,7 @@ impl Mistakes {
             (self.last_step.min(step), self.current_step.min(step));
         self.chosen_step.take_if(|chosen| *chosen > step);
         self.is_stale = true;
-        self.evaluation_changed();
+        self.run_changed();
     }
 
     /// Whether the predictions have to be read before they are shown; then they count as being read.
@@ -161,7 +161,7 @@ impl Mistakes {
             }
         }
         self.predictions = Some(loaded.predictions);
-        self.evaluation_changed();
+        self.run_changed();
         problems
     }
 
@@ -265,6 +265,16 @@ impl Mistakes {
         self.is_better_than_chance = found.is_some();
         self.suspected = found.unwrap_or_default();
         self.refresh();
+    }
+
+    /// As [`Self::evaluation_changed`] by the run: the first review stays selected, and not the one that was
+    /// the first before.
+    fn run_changed(&mut self) {
+        let is_first = self.selected == 0;
+        self.evaluation_changed();
+        if is_first {
+            self.selected = 0;
+        }
     }
 
     /// The class that each review likely has instead of its label: by the probabilities of all

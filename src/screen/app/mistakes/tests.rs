@@ -100,6 +100,27 @@ fn the_worst_mistake_comes_first_and_orders_change_it() {
 }
 
 #[test]
+fn the_first_review_stays_selected_when_the_run_is_evaluated_again() {
+    for (moves, expected) in [(vec![], Some(5)), (vec![MistakesAction::Last], Some(3))] {
+        let mut early = predictions();
+        early.evaluations.truncate(1);
+        let mut mistakes = loaded_from(early);
+        mistakes.apply(MistakesAction::Reverse);
+        assert_eq!(mistakes.shown(), [2, 1, 3]);
+        for action in moves {
+            mistakes.apply(action);
+        }
+        mistakes.evaluated(126);
+        assert!(mistakes.begin_reading());
+        let predictions = Arc::new(predictions());
+        let found = LoadedPredictions { predictions, corrections: Ok(Corrections::new()) };
+        assert_eq!(mistakes.loaded(Ok(Some(found))), [""; 0]);
+        assert_eq!(mistakes.shown(), [5, 1, 3]);
+        assert_eq!(mistakes.selected_review(), expected);
+    }
+}
+
+#[test]
 fn filters_are_combined_and_cleared() {
     let mut mistakes = loaded();
     mistakes.apply(MistakesAction::NextCell);
