@@ -336,10 +336,13 @@ impl<C: Connection> Dashboard<'_, C> {
         if messages.iter().any(is_awaited) {
             self.pacing.request_now();
         }
-        let was_outdated = self.state.shows_outdated();
+        let (was_outdated, had_notice) = (self.state.shows_outdated(), self.state.notice.is_some());
         let mut quits = self.handle(Message::Tick(self.start.elapsed().as_secs_f64()))?;
         if self.state.shows_outdated() != was_outdated {
             self.pacing.request_now();
+        }
+        if had_notice && self.state.notice.is_none() {
+            self.pacing.request();
         }
         for message in messages {
             quits |= self.handle(message)?;

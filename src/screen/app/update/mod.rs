@@ -26,7 +26,7 @@ use super::state::{Notice, State};
 use crate::run::protocol::{Activity, Command};
 use tui_input::InputRequest;
 
-/// How long a notice is shown during a run, in seconds; afterwards until a key is pressed.
+/// How long a notice is shown, in seconds, unless a key is pressed before.
 const NOTICE_SECONDS: f64 = 8.0;
 
 /// The lines that the space bar scrolls down.
@@ -80,7 +80,7 @@ fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Tick(now) => {
             state.now = now;
             let is_old = |notice: &Notice| now - notice.since > NOTICE_SECONDS;
-            if state.is_running() && state.notice.as_ref().is_some_and(is_old) {
+            if state.notice.as_ref().is_some_and(is_old) {
                 state.notice = None;
             }
         }

@@ -219,3 +219,14 @@ fn choosing_a_word_before_any_is_known_says_why_there_is_none() {
     state.words.apply(WordsAction::Toggle);
     assert_eq!(choose(&mut state), "the words of the answered text are hidden");
 }
+
+#[test]
+fn a_notice_ends_by_itself_also_after_the_run() {
+    let mut state = page();
+    update(&mut state, Message::Report(RunReport::Activity(Activity::Idle)));
+    update(&mut state, Message::Copied(Ok(())));
+    update(&mut state, Message::Tick(5.0));
+    assert!(state.notice.is_some());
+    update(&mut state, Message::Tick(9.0));
+    assert_eq!(state.notice, None);
+}
