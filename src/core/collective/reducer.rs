@@ -3,6 +3,7 @@
 use super::{Collective, CollectiveError};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Values that are added up, and how long that took.
@@ -21,8 +22,10 @@ pub struct ReducerTimes {
 /// [`Self::begin`] and the last [`Self::next_sum`] of a step, no other operation of the ranks may begin.
 pub struct Reducer {
     collective: Arc<dyn Collective>,
-    jobs: Sender<Vec<f32>>,
+    /// `None` once the thread is to end.
+    jobs: Option<Sender<Vec<f32>>>,
     sums: Receiver<Sum>,
+    thread: Option<JoinHandle<()>>,
     /// The sums that have not been returned.
     pending: usize,
     /// Memory for later values.
@@ -39,9 +42,7 @@ impl Reducer {
         let (jobs, received) = unbounded::<Vec<f32>>();
         let (sender, sums) = unbounded();
         let of_thread = Arc::clone(&collective);
-        // It ends when the reducer is dropped. It is not waited for, because the other ranks may be
-        // lost; its operation then fails.
-        std::thread::Builder::new().name("exchange".to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name("exchange".to_owned()).spawn(move || {
             for mut values in received {
                 let began = Instant::now();
                 let sum = of_thread.all_reduce_sum(&mut values).map(|()| values);
@@ -53,7 +54,8 @@ impl Reducer {
             }
         })?;
         let times = ReducerTimes::default();
-        Ok(Self { collective, jobs, sums, pending: 0, spare: Vec::new(), times })
+        let (jobs, thread) = (Some(jobs), Some(thread));
+        Ok(Self { collective, jobs, sums, thread, pending: 0, spare: Vec::new(), times })
     }
 
     /// The ranks.
@@ -91,7 +93,7 @@ impl Reducer {
     /// If a rank is lost or has failed.
     pub fn start(&mut self, values: Vec<f32>) -> Result<(), CollectiveError> {
         self.pending += 1;
-        if self.jobs.send(values).is_ok() {
+        if self.jobs.as_ref().is_some_and(|jobs| jobs.send(values).is_ok()) {
             return Ok(());
         }
         // The thread has ended with an error, after the sums before it.
@@ -123,6 +125,19 @@ impl Reducer {
     /// The times of the sums since [`Self::begin`].
     pub fn times(&self) -> ReducerTimes {
         self.times
+    }
+}
+
+impl Drop for Reducer {
+    /// Ends the thread, so that no part of the connection to the ranks is in use any more: a process
+    /// that `mpirun` has started must not exit before it has left MPI. A thread whose sums are pending
+    /// is not waited for, because ranks may be lost; its operation fails later.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take().filter(|_| self.pending == 0) {
+            // Its panic was reported by its message.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -199,6 +214,20 @@ mod tests {
         assert!(matches!(reducer.next_sum(), Err(CollectiveError::Lost { rank: 1, .. })));
         reducer.begin()?;
         assert!(reducer.sums.is_empty() && reducer.pending == 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_dropped_reducer_has_let_go_of_the_ranks() -> anyhow::Result<()> {
+        for _ in 0..100 {
+            let ranks = Arc::new(Two(Mutex::new(1)));
+            let mut reducer = Reducer::new(Arc::clone(&ranks) as Arc<dyn Collective>)?;
+            reducer.begin()?;
+            reducer.start(vec![1.0])?;
+            assert_eq!(reducer.next_sum()?, [2.0]);
+            drop(reducer);
+            assert_eq!(Arc::strong_count(&ranks), 1);
+        }
         Ok(())
     }
 }

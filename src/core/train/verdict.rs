@@ -86,6 +86,16 @@ pub enum Verdict {
         /// The numbers of these answers, of the labels of this class, and of all evaluation samples.
         counts: [u64; 3],
     },
+    /// The evaluation loss rises as with over-fitting, but more answers are right: the wrong ones are
+    /// given with more confidence.
+    OverConfident {
+        /// The step of the lowest evaluation loss.
+        since: u64,
+        /// The evaluation loss at that step and now.
+        loss: [f64; 2],
+        /// The accuracy at that step and now, from 0 to 1.
+        accuracy: [f64; 2],
+    },
     /// None of these: there is one evaluation, or chance may explain the differences.
     Unclear {
         /// The lowest and the latest evaluation loss; `None` with one evaluation.
@@ -218,51 +228,57 @@ impl RunWatch {
 
     /// What the curves say so far; `None` if it is too early to tell.
     pub fn verdict(&self) -> Option<Verdict> {
+        let spaced = self.spaced_evaluations();
         let high_rate = self.nothing_learned().or_else(|| self.rose_again());
         high_rate
             .map(Verdict::RateTooHigh)
-            .or_else(|| self.overfitting())
+            .or_else(|| self.rising_loss(&spaced))
             .or_else(|| self.imbalance())
             .or_else(|| self.at_chance().map(Verdict::NothingLearned))
-            .or_else(|| self.improving())
+            .or_else(|| self.improving(&spaced))
             .or_else(|| self.one_answer())
-            .or_else(|| self.plateau())
-            .or_else(|| self.unclear())
+            .or_else(|| plateau(&spaced))
+            .or_else(|| unclear(&spaced))
+    }
+
+    /// The evaluations without those that come less than half the average number of steps after another
+    /// one: one that somebody asked for right after another says nothing about a trend.
+    fn spaced_evaluations(&self) -> Vec<Evaluation> {
+        let Some(last) = self.evaluations.last() else { return Vec::new() };
+        let least = last.step as f64 / self.evaluations.len() as f64 / 2.0;
+        let mut spaced: Vec<Evaluation> = Vec::with_capacity(self.evaluations.len());
+        for one in &self.evaluations {
+            if spaced.last().is_none_or(|before| (one.step - before.step) as f64 >= least) {
+                spaced.push(*one);
+            }
+        }
+        spaced
     }
 
     /// The latest two evaluations are clearly worse than an earlier one, or the latest one very much, or
-    /// each is a little worse than the one before it, and not more accurate, while the training loss fell.
-    fn overfitting(&self) -> Option<Verdict> {
-        let [.., before, last] = self.evaluations[..] else { return None };
-        let best = lowest(&self.evaluations)?;
+    /// each is a little worse than the one before it, while the training loss fell.
+    fn rising_loss(&self, evaluations: &[Evaluation]) -> Option<Verdict> {
+        let [.., before, last] = *evaluations else { return None };
+        let best = lowest(evaluations)?;
         let is_worse =
             |one: Evaluation| one.step > best.step && one.loss > best.loss + best.margin();
         // One evaluation that is very much worse is enough.
         let is_far_worse = last.step > best.step && last.loss > best.loss + 4.0 * best.margin();
-        let is_more_accurate = last.accuracy > best.accuracy + best.accuracy_error();
-        let is_worse = is_far_worse || is_worse(before) && is_worse(last) || self.rises_steadily();
-        if !is_worse || is_more_accurate {
+        if !(is_far_worse || is_worse(before) && is_worse(last) || rises_steadily(evaluations)) {
             return None;
         }
         let (then, now) = (self.train.window_until(best.step)?, self.train.last_window()?);
         let fell = then.mean - now.mean;
-        let is_clear = fell > 2.0 * then.error_of_difference(&now) && fell > 0.03 * then.mean.abs();
-        is_clear.then_some(Verdict::Overfitting {
-            since: best.step,
-            eval: [best.loss, last.loss],
-            train: [then.mean, now.mean],
-            steps: now.last - now.first + 1,
-            accuracy: [best.accuracy, last.accuracy],
-        })
-    }
-
-    /// The evaluation loss has risen at each of the latest evaluations, and by enough in all to matter.
-    /// However small each rise is, so many in a row by chance are less likely than one in 250.
-    fn rises_steadily(&self) -> bool {
-        let Some(from) = self.evaluations.len().checked_sub(STEADY_RISES + 1) else { return false };
-        let latest = &self.evaluations[from..];
-        let matters = latest[STEADY_RISES].loss > (1.0 + LEAST_RISE) * latest[0].loss;
-        matters && latest.windows(2).all(|pair| pair[1].loss > pair[0].loss)
+        if fell <= 2.0 * then.error_of_difference(&now) || fell <= 0.03 * then.mean.abs() {
+            return None;
+        }
+        let (since, eval) = (best.step, [best.loss, last.loss]);
+        let accuracy = [best.accuracy, last.accuracy];
+        if last.accuracy > best.accuracy + best.accuracy_error() {
+            return Some(Verdict::OverConfident { since, loss: eval, accuracy });
+        }
+        let (train, steps) = ([then.mean, now.mean], now.last - now.first + 1);
+        Some(Verdict::Overfitting { since, eval, train, steps, accuracy })
     }
 
     fn imbalance(&self) -> Option<Verdict> {
@@ -275,59 +291,15 @@ impl RunWatch {
         Some(Verdict::OneAnswer { class, counts })
     }
 
-    /// The evaluations before the recent ones, and those: the evaluations of the last fifth of the
-    /// steps, but at least three.
-    fn recent(&self) -> Option<(&[Evaluation], &[Evaluation])> {
-        let last = *self.evaluations.last()?;
-        let by_time = self.evaluations.partition_point(|one| one.step * 5 <= last.step * 4);
-        let recent = by_time.min(self.evaluations.len().checked_sub(3)?);
-        Some(self.evaluations.split_at(recent)).filter(|(before, _)| !before.is_empty())
-    }
-
-    /// None of the recent evaluations is clearly better than the best one before, and the loss does not
-    /// fall a little at each of them.
-    fn plateau(&self) -> Option<Verdict> {
-        let (before, recent) = self.recent()?;
-        let (first, last) = (before.last()?, recent.last()?);
-        let falls = last.loss < (1.0 - LEAST_FALL) * first.loss;
-        let latest = &self.evaluations[before.len() - 1..];
-        if falls && latest.windows(2).all(|pair| pair[1].loss < pair[0].loss) {
-            return None;
-        }
-        let best = lowest(before)?;
-        let is_better = |one: &Evaluation| {
-            one.loss < best.loss - best.margin() / 3.0
-                || one.accuracy > best.accuracy + best.accuracy_error()
-        };
-        if recent.iter().any(is_better) {
-            return None;
-        }
-        let after = self.evaluations.partition_point(|one| one.step <= best.step);
-        let after = &self.evaluations[after..];
-        let loss = [best.loss, lowest(after)?.loss];
-        Some(Verdict::Plateau { since: best.step, loss, evaluations: after.len() })
-    }
-
-    /// The lowest and the latest evaluation loss.
-    fn unclear(&self) -> Option<Verdict> {
-        let (best, last) = (lowest(&self.evaluations)?, self.evaluations.last()?);
-        let loss = (self.evaluations.len() > 1).then_some([best.loss, last.loss]);
-        let accuracy = [best.accuracy, last.accuracy];
-        Some(Verdict::Unclear { loss, accuracy, margin: best.margin() })
-    }
-
     /// A recent evaluation is clearly better than all before, or, without two evaluations, the
     /// training loss falls.
-    fn improving(&self) -> Option<Verdict> {
-        let last = self
-            .evaluations
-            .split_last()
-            .map(|(last, before)| (before, std::slice::from_ref(last)));
-        if let Some((before, recent)) = self.recent().or(last)
+    fn improving(&self, evaluations: &[Evaluation]) -> Option<Verdict> {
+        let last =
+            evaluations.split_last().map(|(last, before)| (before, std::slice::from_ref(last)));
+        if let Some((before, recent)) = recent(evaluations).or(last)
             && let (Some(best), Some(now)) = (lowest(before), lowest(recent))
         {
-            let holds =
-                self.evaluations.last().is_some_and(|last| last.loss < now.loss + now.margin());
+            let holds = recent.last().is_some_and(|last| last.loss < now.loss + now.margin());
             let is_better = holds && now.loss < best.loss - best.margin() / 3.0;
             let loss = [best.loss, now.loss];
             return is_better.then_some(Verdict::Improving { is_eval: true, loss });
@@ -343,6 +315,56 @@ impl RunWatch {
     }
 }
 
+/// The evaluation loss has risen at each of the latest evaluations, and by enough in all to matter.
+/// However small each rise is, so many in a row by chance are less likely than one in 250.
+fn rises_steadily(evaluations: &[Evaluation]) -> bool {
+    let Some(from) = evaluations.len().checked_sub(STEADY_RISES + 1) else { return false };
+    let latest = &evaluations[from..];
+    let matters = latest[STEADY_RISES].loss > (1.0 + LEAST_RISE) * latest[0].loss;
+    matters && latest.windows(2).all(|pair| pair[1].loss > pair[0].loss)
+}
+
+/// The evaluations before the recent ones, and those: the evaluations of the last fifth of the
+/// steps, but at least three.
+fn recent(evaluations: &[Evaluation]) -> Option<(&[Evaluation], &[Evaluation])> {
+    let last = *evaluations.last()?;
+    let by_time = evaluations.partition_point(|one| one.step * 5 <= last.step * 4);
+    let recent = by_time.min(evaluations.len().checked_sub(3)?);
+    Some(evaluations.split_at(recent)).filter(|(before, _)| !before.is_empty())
+}
+
+/// None of the recent evaluations is clearly better than the best one before, and the loss does not
+/// fall a little at each of them.
+fn plateau(evaluations: &[Evaluation]) -> Option<Verdict> {
+    let (before, recent) = recent(evaluations)?;
+    let (first, last) = (before.last()?, recent.last()?);
+    let falls = last.loss < (1.0 - LEAST_FALL) * first.loss;
+    let latest = &evaluations[before.len() - 1..];
+    if falls && latest.windows(2).all(|pair| pair[1].loss < pair[0].loss) {
+        return None;
+    }
+    let best = lowest(before)?;
+    let is_better = |one: &Evaluation| {
+        one.loss < best.loss - best.margin() / 3.0
+            || one.accuracy > best.accuracy + best.accuracy_error()
+    };
+    if recent.iter().any(is_better) {
+        return None;
+    }
+    let after = evaluations.partition_point(|one| one.step <= best.step);
+    let after = &evaluations[after..];
+    let loss = [best.loss, lowest(after)?.loss];
+    Some(Verdict::Plateau { since: best.step, loss, evaluations: after.len() })
+}
+
+/// The lowest and the latest evaluation loss.
+fn unclear(evaluations: &[Evaluation]) -> Option<Verdict> {
+    let (best, last) = (lowest(evaluations)?, evaluations.last()?);
+    let loss = (evaluations.len() > 1).then_some([best.loss, last.loss]);
+    let accuracy = [best.accuracy, last.accuracy];
+    Some(Verdict::Unclear { loss, accuracy, margin: best.margin() })
+}
+
 /// The evaluation with the lowest loss.
 fn lowest(evaluations: &[Evaluation]) -> Option<Evaluation> {
     evaluations.iter().min_by(|a, b| a.loss.total_cmp(&b.loss)).copied()
@@ -351,3 +373,6 @@ fn lowest(evaluations: &[Evaluation]) -> Option<Evaluation> {
 #[cfg(test)]
 #[path = "verdict_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod rising_tests;

@@ -62,7 +62,8 @@ pub fn linear(low: f64, high: f64, max_count: usize, unit: Unit) -> Vec<Tick> {
     }
     let rough = span / max_count.max(1) as f64;
     let step = match unit {
-        Unit::Duration | Unit::Clock if rough > 0.5 => {
+        // Their labels have whole seconds.
+        Unit::Duration | Unit::Clock => {
             let round = TIME_STEPS.into_iter().find(|step| *step >= rough * 0.999);
             round.unwrap_or_else(|| (rough / DAY).ceil() * DAY)
         }

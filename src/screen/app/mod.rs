@@ -24,6 +24,7 @@ pub mod palette;
 pub mod panels;
 pub mod prompt;
 pub mod questions;
+mod refusals;
 pub mod replay;
 pub mod result_card;
 pub mod run_control;

@@ -28,6 +28,8 @@ pub struct PaletteEntry {
     pub words: String,
     /// The names of its keys.
     pub keys: Vec<String>,
+    /// Why the action has no effect now, in the user's language.
+    pub refusal: Option<String>,
     /// The action.
     pub action: Action,
 }
@@ -269,6 +271,7 @@ mod tests {
                 titles: Vec::new(),
                 words: String::new(),
                 keys,
+                refusal: None,
                 action,
             }
         };
@@ -344,6 +347,7 @@ mod tests {
             titles: Vec::new(),
             words: "store 보관".to_owned(),
             keys: vec!["w".to_owned()],
+            refusal: None,
             action: Action::SaveModel,
         };
         for (typed, indices) in [

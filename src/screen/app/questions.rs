@@ -16,19 +16,6 @@ impl State {
         is_classifier && is_reachable && !self.is_pretraining() && self.why_no_model().is_none()
     }
 
-    /// Why a recorded run has no model that answers.
-    pub fn why_no_model(&self) -> Option<&'static str> {
-        let replay = self.replay.as_ref()?;
-        Some(match (&replay.folder, &self.saved) {
-            (None, _) => "this recording is not in the folder of its run, where the model is",
-            (Some(_), Some(_)) => return None,
-            (Some(_), None) if self.is_running() && replay.opened.is_none() => {
-                "the saved model answers at the end of the replay"
-            }
-            (Some(_), None) => "this run has not saved a model",
-        })
-    }
-
     /// When to ask about the text being typed, in seconds since the program started.
     pub fn live_question_due(&self) -> Option<f64> {
         self.prompt.live_due().filter(|_| self.is_asked_here())

@@ -23,21 +23,29 @@ fn titles(english: &str, lang: Lang) -> Vec<String> {
 }
 
 /// The actions that have an effect in a state, in the order of the key binding table, each listed
-/// once with all its keys, and the panels. Switching pages is included, editing text is not.
+/// once with all its keys, the panels, and the requests that the run does not take now. Switching pages
+/// is included, editing text is not.
 pub fn commands(state: &State) -> Vec<PaletteEntry> {
     let is_active = |context: KeyContext| active_contexts(state).contains(&context);
+    let has_run = state.pages().contains(&Page::Train);
     let mut entries: Vec<PaletteEntry> = Vec::new();
+    let mut refused: Vec<PaletteEntry> = Vec::new();
     for binding in BINDINGS {
         let is_page =
             matches!(binding.action, Action::ShowPage(page) if state.pages().contains(&page));
         // The palette controls the run where its keys are typed as text, too.
-        let controls = matches!(binding.context, KeyContext::RunControl | KeyContext::RunCommands)
-            && state.pages().contains(&Page::Train);
+        let controls =
+            matches!(binding.context, KeyContext::RunControl | KeyContext::RunCommands) && has_run;
+        let is_effective = is_page || is_effective(state, binding.action);
+        let is_refused = controls && !is_effective && state.has_keys();
         let is_available = is_active(binding.context) || is_page || controls;
-        let is_available = is_available && (is_page || is_effective(state, binding.action));
-        if !is_available || matches!(binding.action, Action::Edit(_) | Action::Palette(_)) {
+        if !(is_available && (is_effective || is_refused))
+            || matches!(binding.action, Action::Edit(_) | Action::Palette(_))
+        {
             continue;
         }
+        let refusal = is_refused.then(|| state.lang.tr(state.why_not_controlled()).to_owned());
+        let entries = if is_refused { &mut refused } else { &mut entries };
         let keys = binding.keys.iter().map(|key| key.name());
         // The pages of a saved model have no keys of their own.
         let has_keys = is_page && state.asked_model.is_none() || is_active(binding.context);
@@ -57,11 +65,12 @@ pub fn commands(state: &State) -> Vec<PaletteEntry> {
                     .collect::<Vec<_>>()
                     .join(" "),
                 keys: keys.collect(),
+                refusal,
                 action: binding.action,
             }),
         }
     }
-    if state.pages().contains(&Page::Train) {
+    if has_run {
         let has_probes = state.panels.has_probes;
         let panels = Panel::ALL.into_iter().filter(|panel| has_probes || *panel != Panel::Probes);
         entries.extend(panels.map(|panel| {
@@ -72,9 +81,11 @@ pub fn commands(state: &State) -> Vec<PaletteEntry> {
                 titles: titles(title, state.lang),
                 words: words_of_panel(panel).to_owned(),
                 keys: Vec::new(),
+                refusal: None,
                 action: Action::Panel(PanelAction::Show(panel)),
             }
         }));
     }
+    entries.extend(refused);
     entries
 }

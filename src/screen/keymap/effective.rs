@@ -1,6 +1,6 @@
 //! Which keys have an effect in a state, and those that the footer shows.
 
-use super::{BINDINGS, active_contexts};
+use super::{BINDINGS, Binding, KeyContext, active_contexts};
 use crate::screen::app::charts::ChartAction;
 use crate::screen::app::log::LogAction;
 use crate::screen::app::mistakes::MistakesAction;
@@ -51,17 +51,48 @@ pub fn is_effective(state: &State, action: Action) -> bool {
     }
 }
 
+/// Whether the run is paused, or has been asked to pause.
+fn is_pausing(state: &State) -> bool {
+    state.requests.pause.unwrap_or_else(|| state.is_paused() || state.paused_at.is_some())
+}
+
+/// What Escape undoes on a page, by its action there; `None` if nothing.
+fn undone(state: &State, action: Action) -> Option<&'static str> {
+    match action {
+        Action::ClearView if state.charts.cursor.is_some() => Some("clear cursor"),
+        Action::ClearView if state.charts.window.is_some() => Some("reset zoom"),
+        Action::ClearView if state.runs.as_ref().is_some_and(|runs| !runs.filter.is_empty()) => {
+            Some("clear filter")
+        }
+        Action::ClearView if state.panels.maximized && state.runs.is_none() => Some("restore"),
+        Action::Log(LogAction::ShowAll) if state.log.is_narrowed() => Some("show all"),
+        Action::Mistakes(MistakesAction::ShowAll) if state.mistakes.is_narrowed() => {
+            Some("show all")
+        }
+        _ => None,
+    }
+}
+
+/// Whether the footer shows a binding that has an effect.
+fn is_in_footer(state: &State, binding: &Binding) -> bool {
+    match binding.action {
+        // The field says what to type.
+        Action::Submit => !state.prompt.input.is_blank(),
+        Action::ClearView
+        | Action::Log(LogAction::ShowAll)
+        | Action::Mistakes(MistakesAction::ShowAll) => undone(state, binding.action).is_some(),
+        // Besides the training page, where the space bar pauses, it is for a run that waits.
+        Action::RunControl(RunControlAction::Pause) => {
+            binding.context == KeyContext::RunControl || is_pausing(state)
+        }
+        _ => true,
+    }
+}
+
 /// The label of a binding in the footer, which may depend on the state.
 fn label(state: &State, action: Action, label: &'static str) -> &'static str {
     match action {
-        Action::RunControl(RunControlAction::Pause)
-            if state
-                .requests
-                .pause
-                .unwrap_or_else(|| state.is_paused() || state.paused_at.is_some()) =>
-        {
-            "resume"
-        }
+        Action::RunControl(RunControlAction::Pause) if is_pausing(state) => "resume",
         Action::Mistakes(MistakesAction::Move(_)) if state.mistakes.slices => "scroll",
         Action::Mistakes(MistakesAction::Slices) if state.mistakes.slices => "mistakes",
         Action::Quit if state.opened_from_list => "list of runs",
@@ -72,7 +103,7 @@ fn label(state: &State, action: Action, label: &'static str) -> &'static str {
         Action::Panel(PanelAction::Open) if state.chooses_cells() => "reviews",
         Action::Chart(ChartAction::MoveCursor(_)) if state.chooses_cells() => "cell",
         Action::Panel(PanelAction::Open) if state.panels.maximized => "restore",
-        _ => label,
+        _ => undone(state, action).unwrap_or(label),
     }
 }
 
@@ -83,12 +114,8 @@ pub fn footer(state: &State) -> Vec<(String, &'static str)> {
     for binding in active.flat_map(|context| BINDINGS.iter().filter(|b| b.context == *context)) {
         let (Some(text), Some(key)) = (binding.footer, binding.keys.first()) else { continue };
         let text = label(state, binding.action, text);
-        if binding.action == Action::Submit && state.prompt.input.is_blank() {
-            // The field says what to type.
-            continue;
-        }
         let is_new = shown.iter().all(|(_, other)| *other != text);
-        if is_new && is_effective(state, binding.action) {
+        if is_new && is_in_footer(state, binding) && is_effective(state, binding.action) {
             shown.push((key.name(), text));
         }
     }

@@ -244,6 +244,8 @@ mod confirmation_tests;
 #[cfg(test)]
 mod effect_tests;
 #[cfg(test)]
+mod footer_tests;
+#[cfg(test)]
 mod mistake_tests;
 #[cfg(test)]
 mod palette_tests;

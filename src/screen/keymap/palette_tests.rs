@@ -2,6 +2,7 @@
 
 use super::scene_tests::{compared, text_of, training};
 use super::*;
+use crate::run::protocol::Activity;
 use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::{Message, update};
@@ -18,7 +19,7 @@ fn key_press(code: KeyCode) -> KeyEvent {
 }
 
 /// What a word finds first in the palette on the training page, in a language.
-const FIRST_MATCHES: [(Lang, &str, Action); 103] = {
+const FIRST_MATCHES: [(Lang, &str, Action); 114] = {
     use Lang::{English, Korean};
     const fn show(panel: Panel) -> Action {
         Action::Panel(PanelAction::Show(panel))
@@ -131,6 +132,17 @@ const FIRST_MATCHES: [(Lang, &str, Action); 103] = {
         (Korean, "ㅇㄷ", Action::ShowPage(Page::Mistakes)),
         (Korean, "ㅇㅅㅈㅈ", PAUSE),
         (Korean, "ㅌㅁ", Action::NextTheme),
+        (English, "tutorial", show(Panel::Accuracy)),
+        (English, "relabel", Action::ShowPage(Page::Mistakes)),
+        (English, "sentence", Action::ShowPage(Page::Predict)),
+        (English, "legend", show(Panel::Loss)),
+        (Korean, "샘플", show(Panel::Throughput)),
+        (Korean, "토큰", show(Panel::Throughput)),
+        (Korean, "튜토리얼", show(Panel::Accuracy)),
+        (Korean, "어둡게", Action::NextTheme),
+        (Korean, "체크포인트", SAVE),
+        (Korean, "범례", show(Panel::Loss)),
+        (Korean, "문장", Action::ShowPage(Page::Predict)),
     ]
 };
 
@@ -185,6 +197,33 @@ fn what_is_meant_by_nothing_finds_nothing() {
     update(&mut state, Message::Paste("oops".to_owned()));
     let shown = text_of(&state, (80, 24));
     assert!(shown.contains("nothing matches"), "{shown}");
+}
+
+#[test]
+fn a_request_that_is_not_taken_is_listed_with_the_reason() {
+    let ended = State { activity: Activity::Idle, ..training() };
+    for (lang, reason, in_korean) in [
+        (Lang::English, "the run has ended", &[][..]),
+        (Lang::Korean, "학습이 끝났습니다", &["체크포인트", "일시정지"]),
+    ] {
+        for typed in [&["checkpoint", "evaluate", "learning rate"], in_korean].concat() {
+            let mut state = State { lang, ..ended.clone() };
+            press(&mut state, key_press(KeyCode::Char(':')));
+            update(&mut state, Message::Paste(typed.to_owned()));
+            let refusals = state.palette.matches.iter().map(|found| found.entry);
+            let mut refusals = refusals.map(|entry| state.palette.entries[entry].refusal.clone());
+            assert!(refusals.any(|refusal| refusal.as_deref() == Some(reason)), "{typed}");
+            let shown = text_of(&state, (80, 24));
+            assert!(shown.contains(reason), "{typed}: {shown}");
+        }
+        let mut state = State { lang, ..ended.clone() };
+        press(&mut state, key_press(KeyCode::Char(':')));
+        update(&mut state, Message::Paste("checkpoint".to_owned()));
+        press(&mut state, key_press(KeyCode::Enter));
+        let said = state.notice.map(|notice| notice.text);
+        assert_eq!((state.overlay, said.as_deref()), (None, Some(reason)));
+    }
+    assert!(commands(&training()).iter().all(|entry| entry.refusal.is_none()));
 }
 
 #[test]

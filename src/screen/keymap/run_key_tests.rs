@@ -24,6 +24,7 @@ const PAGES: [Page; 4] = [Page::Train, Page::Settings, Page::Log, Page::Mistakes
 fn the_run_is_controlled_on_every_page_without_text_input() {
     for page in PAGES {
         for (key, command) in [
+            ('o', Command::Pause),
             ('C', Command::SaveCheckpoint),
             ('e', Command::Evaluate),
             ('E', Command::StopAfterEpoch { enabled: true }),
@@ -37,7 +38,7 @@ fn the_run_is_controlled_on_every_page_without_text_input() {
         press(&mut state, 'r');
         assert_eq!(state.overlay, Some(Overlay::LearningRate), "{page:?}");
         // After the end, the keys say why they do nothing.
-        for key in ['C', 'e', 'E', 'r'] {
+        for key in ['o', 'C', 'e', 'E', 'r'] {
             let mut state = State { page, ..unsaved() };
             let effects = press(&mut state, key);
             let sends = effects.iter().any(|effect| matches!(effect, Effect::Send(_)));
@@ -48,14 +49,14 @@ fn the_run_is_controlled_on_every_page_without_text_input() {
 }
 
 #[test]
-fn where_space_scrolls_the_end_of_the_page_says_where_it_pauses() {
+fn where_space_scrolls_the_end_of_the_page_says_what_pauses() {
     for page in [Page::Settings, Page::Log] {
         let mut state = drawn(State { page, ..training() });
         for _ in 0..20 {
             assert_eq!(press(&mut state, ' '), [], "{page:?}");
             state = drawn(state);
         }
-        assert!(notice(&state).contains("Space pauses"), "{page:?}: {}", notice(&state));
+        assert!(notice(&state).contains("o pauses"), "{page:?}: {}", notice(&state));
         let mut ended = drawn(State { page, ..unsaved() });
         for _ in 0..20 {
             press(&mut ended, ' ');
@@ -71,16 +72,18 @@ fn the_palette_controls_the_run_on_every_page() {
         let state = State { page, ..training() };
         let entries = commands(&state);
         for (action, key) in [
-            (RunControlAction::Pause, "Space"),
+            (RunControlAction::Pause, "o"),
             (RunControlAction::SaveNow, "C"),
             (RunControlAction::AskRate, "r"),
         ] {
             let entry = entries.iter().find(|entry| entry.action == Action::RunControl(action));
             let entry = entry.unwrap_or_else(|| panic!("{action:?} on {page:?}"));
             // Only keys that do it on this page are listed.
-            let is_here =
-                page == Page::Train || (page != Page::Predict && action != RunControlAction::Pause);
-            let keys: &[&str] = if is_here { &[key] } else { &[] };
+            let keys: &[&str] = match (page, action) {
+                (Page::Predict | Page::Runs, _) => &[],
+                (Page::Train, RunControlAction::Pause) => &["Space", "o"],
+                _ => &[key],
+            };
             assert_eq!(entry.keys, keys, "{action:?} on {page:?}");
         }
     }

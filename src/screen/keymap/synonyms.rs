@@ -25,7 +25,7 @@ pub(super) fn words_of(action: Action) -> &'static str {
         Action::SaveScreen => "screenshot picture image capture 그림 캡처 화면 스크린샷",
         Action::DrawFigures => "plot png picture image report graph 그림 도표 그래프 보고서",
         Action::NextTheme => {
-            "color colour dark light contrast solarized appearance 테마 색 밝은 어두운 배색 다크 라이트"
+            "color colour dark light contrast solarized appearance 테마 색 밝은 어두운 어둡게 밝게 배색 다크 라이트"
         }
         Action::Chart(action) => words_of_chart(action),
         Action::Panel(action) => match action {
@@ -120,15 +120,17 @@ fn words_of_page(page: Page) -> &'static str {
             "dashboard charts curves metrics home overview progress result verdict best 대시보드 곡선 홈 \
              진행 결과 판단 최고"
         }
-        Page::Predict => "classify inference try text ask playground pin probe 분류 추론 문장 질문",
+        Page::Predict => {
+            "classify inference try text sentence ask playground pin probe 분류 추론 문장 질문"
+        }
         Page::Settings => {
             "options configuration config hyperparameters parameters arguments flags 옵션 \
              하이퍼파라미터 매개변수"
         }
         Page::Log => "messages output history warnings notes 기록 이력 메시지 경고",
         Page::Mistakes => {
-            "errors wrong misclassified confusion slices label reviews noise misses 오답 오류 틀린 \
-             오분류 리뷰 라벨 실수"
+            "errors wrong misclassified confusion slices label relabel reviews noise misses 오답 오류 틀린 \
+             오분류 리뷰 라벨 실수 수정 교정"
         }
         Page::Runs => "compare experiments history list 비교 실험 목록 이력",
     }
@@ -140,9 +142,12 @@ pub(super) fn words_of_panel(panel: Panel) -> &'static str {
         Panel::Loss => {
             "손실 cross entropy objective train eval curve overfitting over-fitting overfit \
              underfitting plateau divergence diverging convergence perplexity 오차 곡선 과적합 과대적합 \
-             과소적합 정체 발산 수렴 교차 엔트로피 mark marker annotation 표시 마커"
+             과소적합 정체 발산 수렴 교차 엔트로피 mark marker annotation legend 표시 마커 범례"
         }
-        Panel::Accuracy => "정확도 f1 score metric performance evaluation 점수 지표 성능 평가",
+        Panel::Accuracy => {
+            "정확도 f1 score metric performance evaluation tutorial reference baseline 점수 지표 성능 평가 \
+             튜토리얼 기준선"
+        }
         Panel::Epochs => "에폭 table metrics results 표 결과 에폭별",
         Panel::Confusion => {
             "혼동 matrix errors mistakes heat heatmap heat-map crosstab contingency fp fn 행렬 오류 \
@@ -155,7 +160,7 @@ pub(super) fn words_of_panel(panel: Panel) -> &'static str {
         Panel::GradNorm => {
             "그래디언트 grad_norm gradients clipping exploding vanishing 기울기 경사 폭발 소실"
         }
-        Panel::Throughput => "처리량 speed samples tokens per second 속도 초당",
+        Panel::Throughput => "처리량 speed samples tokens per second 속도 초당 샘플 토큰",
         Panel::System => {
             "시스템 cpu gpu ram vram memory temperature power load usage utilization hardware 메모리 \
              온도 부하 사용량 사용률 전력 자원 그래픽 카드 그래픽카드 장치"

@@ -174,7 +174,7 @@ fn the_palette_lists_the_actions_of_the_page() {
             let switches =
                 matches!(entry.action, Action::ShowPage(_) | Action::Panel(PanelAction::Show(_)));
             assert!(
-                switches || BINDINGS.iter().any(|b| is_active(&b)),
+                switches || entry.refusal.is_some() || BINDINGS.iter().any(|b| is_active(&b)),
                 "{} on {page:?}",
                 entry.name
             );
@@ -299,7 +299,8 @@ fn the_help_has_every_binding_and_its_search_finds_them() {
         let bindings = BINDINGS.iter().filter(|binding| matches_words(binding, lang, search));
         bindings.map(|binding| binding.help).collect()
     };
-    assert_eq!(found(Lang::English, "pause"), ["Pause or resume"]);
+    let pause = ["Pause or resume", "Pause or resume, also on the other pages"];
+    assert_eq!(found(Lang::English, "pause"), pause);
     assert!(found(Lang::English, "lr").contains(&"Change the learning rate"));
     assert!(found(Lang::Korean, "일시정지").contains(&"Pause or resume"));
     assert!(found(Lang::English, "일시정지").is_empty(), "that is not the language");

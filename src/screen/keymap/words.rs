@@ -27,7 +27,8 @@ fn has_all_words(text: &str, search: &str) -> bool {
 pub fn about_panel(panel: Panel) -> &'static str {
     match panel {
         Panel::Loss => {
-            "training and evaluation loss over the steps; P: paused, R: rate changed, !: not finite"
+            "training and evaluation loss over the steps; P: paused, R: rate changed, C: \
+             checkpoint, e: evaluation, !: not finite"
         }
         Panel::Accuracy => "accuracy and F1 over the steps",
         Panel::Epochs => "a table of the metrics of each epoch",

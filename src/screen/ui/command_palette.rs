@@ -12,6 +12,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
 
 /// Columns of the palette, including its border.
 const WIDTH: u16 = 72;
@@ -65,7 +66,7 @@ fn draw_list(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// The name with the matching letters highlighted, and the keys at the right.
+/// The name with the matching letters highlighted, and the keys at the right, or why it has no effect.
 fn entry_line(
     entry: &PaletteEntry,
     found: &PaletteMatch,
@@ -74,17 +75,25 @@ fn entry_line(
     theme: Theme,
 ) -> Line<'static> {
     let mut spans = vec![Span::styled(if is_chosen { "▶ " } else { "  " }, theme.strong())];
-    let name = truncate_width(&entry.name, width.saturating_sub(2 + KEYS.min(width / 4)));
+    let (right, columns) = match &entry.refusal {
+        Some(refusal) => (refusal.clone(), (refusal.width() + 1).min(width / 2)),
+        None => (theme.keys(&entry.keys.join(", ")), KEYS.min(width / 4)),
+    };
+    let name = truncate_width(&entry.name, width.saturating_sub(2 + columns));
     for (number, c) in name.chars().enumerate() {
         let matches = found.indices.contains(&number);
-        let style =
-            if matches { theme.strong().add_modifier(Modifier::UNDERLINED) } else { Style::new() };
+        let style = if matches {
+            theme.strong().add_modifier(Modifier::UNDERLINED)
+        } else if entry.refusal.is_some() {
+            theme.dim()
+        } else {
+            Style::new()
+        };
         spans.push(Span::styled(c.to_string(), style));
     }
     let used: usize = spans.iter().map(Span::width).sum();
-    let keys = theme.keys(&entry.keys.join(", "));
-    let keys = format!(" {}", align_right(&keys, width.saturating_sub(used + 1)));
-    spans.push(Span::styled(keys, theme.dim()));
+    let right = format!(" {}", align_right(&right, width.saturating_sub(used + 1)));
+    spans.push(Span::styled(right, theme.dim()));
     let line = Line::from(spans);
     if is_chosen { line.patch_style(theme.selected()) } else { line }
 }

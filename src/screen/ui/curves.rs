@@ -229,6 +229,8 @@ pub(super) fn draw_chart(
         let symbol = match applied.effect {
             CommandEffect::LearningRateChanged { .. } => 'R',
             CommandEffect::Paused => 'P',
+            CommandEffect::CheckpointRequested => 'C',
+            CommandEffect::EvaluationRequested => 'e',
             _ => continue,
         };
         let x = scale.position(applied.step as f64, applied.elapsed);

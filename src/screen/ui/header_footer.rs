@@ -207,7 +207,7 @@ pub fn draw_footer(frame: &mut Frame, area: Rect, state: &State, theme: Theme) {
 
 /// The rank of a key by its label in English: the lowest is kept longest.
 fn rank(label: &str) -> usize {
-    const FIRST: [&str; 15] = [
+    const FIRST: [&str; 21] = [
         "quit",
         "take the keys",
         "pause",
@@ -217,6 +217,12 @@ fn rank(label: &str) -> usize {
         "back",
         "clear, quit",
         "deselect",
+        "clear cursor",
+        "reset zoom",
+        "clear filter",
+        "restore",
+        "show all",
+        "reviews",
         "close",
         "cancel",
         "keep answer",

@@ -25,7 +25,7 @@ fn with_log() -> State {
         update(&mut state, Message::Report(RunReport::Event(event)));
     }
     update(&mut state, Message::Report(RunReport::Activity(Activity::Training)));
-    state
+    State { notice: None, ..state }
 }
 
 fn key(state: &mut State, code: KeyCode) {

@@ -59,6 +59,9 @@ impl Verdict {
             Self::NothingLearned(_) => ("nothing learned so far", Vec::new()),
             Self::Improving { .. } => ("still improving", Vec::new()),
             Self::OneAnswer { .. } => ("one answer to nearly all texts", Vec::new()),
+            Self::OverConfident { since, .. } => {
+                ("eval loss and accuracy rise since step {0}", vec![since.to_string()])
+            }
             Self::Unclear { .. } => ("no clear trend", Vec::new()),
         };
         VerdictText { text, values }
@@ -119,6 +122,10 @@ impl Verdict {
                 let text = "{1} of {3} answers are {0}, as are {2} of the labels";
                 (text, std::iter::once(name).chain(counts.map(|count| count.to_string())).collect())
             }
+            Self::OverConfident { loss: losses, accuracy, .. } => (
+                "eval loss {0} to {1}, accuracy {2} to {3}: wrong answers with more confidence",
+                losses.iter().chain(accuracy).copied().map(loss).collect(),
+            ),
             Self::Unclear { loss: None, .. } => ("there is one evaluation so far", Vec::new()),
             // Not by chance, but the accuracy is another sign, or the evaluation is the only one.
             Self::Unclear { loss: Some(losses), accuracy, margin }
@@ -151,6 +158,10 @@ impl Verdict {
                 ("accuracy {2} (largest class: {3})", at_chance.values())
             }
             Self::Overfitting { eval, .. } => ("eval loss {0} to {1}", eval.map(loss).to_vec()),
+            Self::OverConfident { loss: losses, accuracy, .. } => (
+                "loss {0} to {1}, accuracy {2} to {3}",
+                losses.iter().chain(accuracy).copied().map(loss).collect(),
+            ),
             Self::Imbalance { class, support, found, .. } => {
                 let name = labels.get(*class).cloned().unwrap_or_else(|| class.to_string());
                 ("{0}: {1} of {2} found", vec![name, found.to_string(), support.to_string()])

@@ -160,6 +160,12 @@ impl Log {
         }
     }
 
+    /// Whether a level, a filter or a search is set, which [`LogAction::ShowAll`] clears.
+    pub fn is_narrowed(&self) -> bool {
+        let LogView { level, filter, search, .. } = &self.view;
+        *level != Level::Info || !filter.is_empty() || !search.is_empty()
+    }
+
     /// The line that [`LogAction::Copy`] copies.
     pub fn line_to_copy(&self) -> Option<String> {
         let serial = self.view.current.or(self.anchor()).or(self.view.shown.back().copied())?;

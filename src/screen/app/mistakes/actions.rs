@@ -81,6 +81,11 @@ impl Mistakes {
         if self.slices { is_for_slices } else { has_review || !is_for_review }
     }
 
+    /// Whether it shows anything else than all mistakes of the last evaluation.
+    pub fn is_narrowed(&self) -> bool {
+        self.slices || self.chosen_step.is_some() || self.filter != ReviewFilter::default()
+    }
+
     /// Scrolls the table of slices.
     fn scroll_slices(&mut self, action: MistakesAction) {
         let last = self.accuracy_of_slices().len().saturating_sub(1);

@@ -48,15 +48,7 @@ pub(super) fn requested(state: &mut State, command: &Command) {
 
 /// Says why a request is not sent.
 pub(super) fn refused(state: &mut State) {
-    let reason = if !state.is_running() {
-        "the run has ended"
-    } else if state.stopping {
-        "the run is being stopped"
-    } else if state.replay.is_some() {
-        "a replay can only be paused"
-    } else {
-        "the run has not begun yet"
-    };
+    let reason = state.why_not_controlled();
     show(state, Level::Warning, state.lang.tr(reason).to_owned());
 }
 

@@ -50,7 +50,7 @@ pub(super) fn apply(state: &mut State, action: MistakesAction) -> Vec<Effect> {
 fn end_of_list(state: &State, by: isize) -> &'static str {
     let trains = state.started.is_some() && state.is_running() && state.replay.is_none();
     match (by > 0, state.mistakes.slices) {
-        (true, _) if trains => "this is the end; Space pauses the run on the Train page (1)",
+        (true, _) if trains => "this is the end; o pauses the run",
         (_, false) if state.mistakes.shown().is_empty() => "there is no review to move to",
         (true, false) => "this is the last review",
         (false, false) => "this is the first review",

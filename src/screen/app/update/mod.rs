@@ -26,8 +26,12 @@ use super::state::{Notice, State};
 use crate::run::protocol::{Activity, Command};
 use tui_input::InputRequest;
 
-/// How long a notice is shown, in seconds, unless a key is pressed before.
+/// How long a notice is shown at most, in seconds.
 const NOTICE_SECONDS: f64 = 8.0;
+
+/// How long a notice is shown at least, in seconds, if no other one replaces it. After that, a key that
+/// does more than show another page ends it.
+const LEAST_NOTICE_SECONDS: f64 = 2.0;
 
 /// The lines that the space bar scrolls down.
 const PAGE_LINES: isize = 10;
@@ -46,7 +50,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
 }
 
 fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
-    if matches!(message, Message::Action(_) | Message::Mouse(_) | Message::Paste(_)) {
+    if ends_notice(state, &message) {
         state.notice = None;
     }
     match message {
@@ -86,6 +90,19 @@ fn apply_message(state: &mut State, message: Message) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// Whether a message is reason enough to no longer show the notice.
+fn ends_notice(state: &State, message: &Message) -> bool {
+    let has_been_read = state
+        .notice
+        .as_ref()
+        .is_some_and(|notice| state.now - notice.since >= LEAST_NOTICE_SECONDS);
+    match message {
+        Message::Action(Action::ShowPage(_) | Action::NextPage | Action::PreviousPage) => false,
+        Message::Action(_) | Message::Mouse(_) | Message::Paste(_) => has_been_read,
+        _ => false,
+    }
 }
 
 fn paste(state: &mut State, text: &str) {
@@ -354,7 +371,7 @@ fn scroll_or_tell(state: &mut State, lines: isize) {
     scroll(state, lines);
     let trains = state.started.is_some() && state.is_running() && state.replay.is_none();
     if lines == PAGE_LINES && place(state) == before && trains && state.overlay.is_none() {
-        confirm::inform(state, "this is the end; Space pauses the run on the Train page (1)");
+        confirm::inform(state, "this is the end; o pauses the run");
     }
 }
 

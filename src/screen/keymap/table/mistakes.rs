@@ -54,7 +54,7 @@ pub(super) const BINDINGS: &[Binding] = {
         here(&[char('t')], Slices, "Accuracy by class, length, [UNK], emoji, year", Some("slices")),
         here(&[char(',')], Evaluation(-1), "Previous evaluation", None),
         here(&[char('.')], Evaluation(1), "Next evaluation", None),
-        here(&[key(Esc)], ShowAll, "All mistakes of the last evaluation", None),
+        here(&[key(Esc)], ShowAll, "All mistakes of the last evaluation", Some("show all")),
         binding(MistakesInput, &[key(Enter)], Action::Mistakes(ApplyInput), "Apply", Some("apply")),
         binding(
             MistakesInput,

@@ -140,7 +140,13 @@ pub(super) const BINDINGS: &[Binding] = {
             "Move the run to the folder .trash (asks first)",
             None,
         ),
-        binding(KeyContext::Runs, &[key(Esc)], ClearView, "Clear cursor, zoom or filter", None),
+        binding(
+            KeyContext::Runs,
+            &[key(Esc)],
+            ClearView,
+            "Clear cursor, zoom or filter",
+            Some("clear"),
+        ),
         binding(
             RunInput,
             &[key(Enter)],

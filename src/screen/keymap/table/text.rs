@@ -256,7 +256,7 @@ pub(super) const BINDINGS: &[Binding] = {
             &[key(Esc)],
             Action::Log(LogAction::ShowAll),
             "Clear level, filter and search",
-            None,
+            Some("show all"),
         ),
         binding(
             KeyContext::Log,

@@ -141,6 +141,13 @@ pub(super) const BINDINGS: &[Binding] = {
         ),
         binding(
             RunCommands,
+            &[char('o')],
+            Action::RunControl(Pause),
+            "Pause or resume, also on the other pages",
+            Some("pause"),
+        ),
+        binding(
+            RunCommands,
             &[char('C')],
             Action::RunControl(SaveNow),
             "Save a checkpoint now",
@@ -188,7 +195,7 @@ pub(super) const BINDINGS: &[Binding] = {
             &[key(Esc)],
             ClearView,
             "Clear cursor, zoom or maximized panel; back to the list of runs",
-            None,
+            Some("clear"),
         ),
         binding(
             RunPages,

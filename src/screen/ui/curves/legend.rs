@@ -54,9 +54,10 @@ pub(super) fn legend(
 }
 
 /// The values of all curves at the cursor's step, in as few lines as they need, and at most
-/// `most_lines`. A value of an earlier step, which holds there, has that step after `@`. If there is not
-/// enough room in all of these lines, smoothed values and these steps are left out first, then the least important curves, and
-/// then the step; the most important curve is the last to be left out.
+/// `most_lines`. A value of an earlier step, which holds there, has that step after `@`; if all have the
+/// same one, it is said once. If there is not enough room in all of these lines, smoothed values and
+/// these steps are left out first, then the least important curves, and then the step; the most
+/// important curve is the last to be left out.
 pub(super) fn cursor_lines(
     panel: Panel,
     curves: &[CurveSpec],
@@ -66,11 +67,17 @@ pub(super) fn cursor_lines(
 ) -> Vec<Line<'static>> {
     let step = state.lang.tr_with(" step {0} ", &[&cursor]).trim().to_owned();
     let step = Span::styled(step, theme.cursor());
+    let shown = by_importance(panel, curves);
+    let shown: Vec<&CurveSpec> = shown.into_iter().filter(|spec| !spec.curve.is_empty()).collect();
+    let held_since = |spec: &CurveSpec| {
+        spec.curve.at(cursor).map(|(step, _, _)| step).filter(|step| *step < cursor)
+    };
+    let common = shown.first().and_then(|spec| held_since(spec));
+    let common = common.filter(|since| shown.iter().all(|spec| held_since(spec) == Some(*since)));
     let values = |is_full: bool| -> Vec<Span<'static>> {
         let text = |spec: &&CurveSpec| {
             let name = state.lang.tr(spec.name);
-            let held_since = spec.curve.at(cursor).map(|(step, _, _)| step);
-            let since = held_since.filter(|step| is_full && *step < cursor);
+            let since = held_since(spec).filter(|_| is_full && common.is_none());
             let since = since.map_or_else(String::new, |step| format!(" @{step}"));
             let text = match spec.value_at(Some(cursor)) {
                 None => format!("{name} -"),
@@ -81,18 +88,24 @@ pub(super) fn cursor_lines(
             };
             Span::styled(text, spec.style.style)
         };
-        let shown = by_importance(panel, curves);
-        shown.iter().filter(|spec| !spec.curve.is_empty()).map(text).collect()
+        shown.iter().map(text).collect()
     };
-    let full: Vec<Span> = std::iter::once(step.clone()).chain(values(true)).collect();
-    let plain: Vec<Span> = std::iter::once(step).chain(values(false)).collect();
-    for spans in [&full, &plain] {
+    let common = common.map(|since| Span::styled(format!("@{since}"), theme.dim()));
+    let line = |common: Option<&Span<'static>>, values: Vec<Span<'static>>| -> Vec<Span<'static>> {
+        std::iter::once(&step).chain(common).cloned().chain(values).collect()
+    };
+    let mut variants = vec![
+        line(common.as_ref(), values(true)),
+        line(common.as_ref(), values(false)),
+        line(None, values(false)),
+    ];
+    for spans in &variants {
         let mut wrapped = (1..=most_lines).filter_map(|most| wrapped(spans, width, most));
         if let Some(lines) = wrapped.next() {
             return lines;
         }
     }
-    let mut spans = plain;
+    let mut spans = variants.pop().unwrap_or_default();
     while spans.len() > 2 {
         spans.pop();
         if let Some(lines) = wrapped(&spans, width, most_lines) {

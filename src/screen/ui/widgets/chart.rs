@@ -95,15 +95,20 @@ impl Plot {
         (column..column + width).all(|column| !self.is_taken(column, row))
     }
 
-    /// The place of the name of a line in `row`: at the right end of the row, of the row above or of
-    /// the one below, or else as far to the right as there is room.
-    fn place_name(&self, row: u16, width: u16) -> Option<(u16, u16)> {
+    /// The place of the name of a line in `row` at the right end of the row, of the row above or of
+    /// the one below.
+    fn place_at_end(&self, row: u16, width: u16) -> Option<(u16, u16)> {
         let end = self.area.width.checked_sub(width)?;
         let rows = [Some(row), row.checked_sub(1), Some(row + 1)];
         let rows = rows.into_iter().flatten().filter(|row| *row < self.area.height);
-        let at_end = rows.map(|row| (end, row));
-        let further_left = (0..end).rev().map(|column| (column, row));
-        at_end.chain(further_left).find(|&(column, row)| self.has_room(column, row, width))
+        rows.map(|row| (end, row)).find(|&(column, row)| self.has_room(column, row, width))
+    }
+
+    /// The place of a name in a row, as far to the right as there is room.
+    fn place_in_row(&self, row: u16, width: u16) -> Option<(u16, u16)> {
+        let end = self.area.width.checked_sub(width)?;
+        let places = (0..end).rev().map(|column| (column, row));
+        places.into_iter().find(|&(column, row)| self.has_room(column, row, width))
     }
 }
 
@@ -256,11 +261,16 @@ impl Chart {
         }
     }
 
-    /// Draws the letter of each event in the highest free cell of its column, and a line below it.
+    /// Draws a line at each event, and its letter in the highest free cell of the line's column; where a
+    /// curve is in all of them, of the columns beside it.
     fn draw_annotations(&self, plot: &mut Plot, buffer: &mut Buffer) {
         for annotation in &self.annotations {
             let Some(column) = self.column(annotation.x, plot) else { continue };
-            let free = (0..plot.area.height).find(|row| !plot.is_taken(column, *row));
+            let beside = [Some(column), Some(column + 1), column.checked_sub(1)];
+            let beside = beside.into_iter().flatten().filter(|column| *column < plot.area.width);
+            let mut cells =
+                beside.flat_map(|column| (0..plot.area.height).map(move |row| (column, row)));
+            let free = cells.find(|(column, row)| !plot.is_taken(*column, *row));
             let x = plot.area.x + column;
             for row in 0..plot.area.height {
                 let cell = &mut buffer[(x, plot.area.y + row)];
@@ -268,8 +278,8 @@ impl Chart {
                     cell.set_char('┊').set_style(annotation.style);
                 }
             }
-            if let Some(row) = free {
-                buffer[(x, plot.area.y + row)]
+            if let Some((column, row)) = free {
+                buffer[(plot.area.x + column, plot.area.y + row)]
                     .set_char(annotation.symbol)
                     .set_style(annotation.style);
                 plot.take(column, row);
@@ -278,16 +288,21 @@ impl Chart {
     }
 
     /// Draws the names at the right end of their lines, where neither a curve nor the letter of an
-    /// event is. A name without room is left out.
+    /// event is: the longest form that has room there, or else further to the left. A name without any
+    /// room is left out.
     fn draw_baseline_names(&self, plot: &mut Plot, buffer: &mut Buffer, theme: Theme) {
         for baseline in &self.baselines {
             let Some(row) = self.row(baseline.y, plot) else { continue };
-            let place = |name: &String| {
-                let width = name.width() as u16;
-                let (column, row) = plot.place_name(row, width)?;
-                Some((column, row, width, name.clone()))
+            let place = |place: fn(&Plot, u16, u16) -> Option<(u16, u16)>| {
+                baseline.names.iter().find_map(|name| {
+                    let width = name.width() as u16;
+                    let (column, row) = place(plot, row, width)?;
+                    Some((column, row, width, name.clone()))
+                })
             };
-            let Some((column, row, width, name)) = baseline.names.iter().find_map(place) else {
+            let Some((column, row, width, name)) =
+                place(Plot::place_at_end).or_else(|| place(Plot::place_in_row))
+            else {
                 continue;
             };
             let (x, y) = (plot.area.x + column, plot.area.y + row);
