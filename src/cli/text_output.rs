@@ -376,7 +376,9 @@ impl EventPrinter {
         if let Some(evaluated) = &self.evaluated {
             writeln!(out, "{}", evaluation(evaluated))?;
         }
-        self.write_verdict(out)?;
+        if self.verdict.is_none() || self.watch.verdict() != self.verdict {
+            self.write_verdict(out)?;
+        }
         if let Some(ranks) = &self.ranks {
             write_ranks(ranks, out)?;
         }

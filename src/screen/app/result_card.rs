@@ -29,6 +29,8 @@ pub struct NextCommand {
     pub purpose: String,
     /// Its arguments, without the name of the program.
     pub arguments: Vec<String>,
+    /// Whether it is of use only once the dashboard is closed.
+    pub is_for_later: bool,
 }
 
 /// The result of a run.
@@ -97,6 +99,9 @@ pub fn result_card(state: &State) -> Option<ResultCard> {
             let mut text = lang.tr_with("model in {0}, of step {1}", &[&saved.path, &saved.step]);
             if let Some(metric) = metric_of_the_model(state) {
                 text += &lang.tr_with(", the best by {0}", &[&metric]);
+            } else if let Some(best) = state.best.as_ref().filter(|best| best.step < saved.step) {
+                let hint = ", not the best of step {0}: --load-best-model-at-end saves that one";
+                text += &lang.tr_with(hint, &[&best.step]);
             }
             fact("files", text, Some(saved.path.clone()), Level::Info);
         }
@@ -150,7 +155,8 @@ fn commands(state: &State) -> Vec<NextCommand> {
     let lang = state.lang;
     let mut commands = Vec::new();
     let mut push = |purpose: &str, arguments: Vec<String>| {
-        commands.push(NextCommand { purpose: lang.tr(purpose).to_owned(), arguments });
+        let purpose = lang.tr(purpose).to_owned();
+        commands.push(NextCommand { purpose, arguments, is_for_later: false });
     };
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
     if let Some(saved) = &state.saved {
@@ -181,10 +187,17 @@ fn commands(state: &State) -> Vec<NextCommand> {
         (_, None, Some(checkpoint)) if state.saved.is_none() => Some(checkpoint.path.clone()),
         _ => None,
     };
+    let with_folder = |command: &[&str], folder: &str| {
+        let folder = Some(path_argument(folder)).filter(|folder| folder != "outputs");
+        words(command).into_iter().chain(folder).collect()
+    };
     if let Some(folder) = resumed {
-        let folder = Some(path_argument(&folder)).filter(|folder| folder != "outputs");
-        let resume = words(&["train", "--resume-from-checkpoint"]);
-        push("continue the run", resume.into_iter().chain(folder).collect());
+        push("continue the run", with_folder(&["train", "--resume-from-checkpoint"], &folder));
+    } else if let (Some(run), Some(_), None) = (&state.started, &state.finished, &state.replay) {
+        push("see the run again", with_folder(&["attach"], &run.output_dir));
+        if let Some(command) = commands.last_mut() {
+            command.is_for_later = true;
+        }
     }
     commands
 }
@@ -232,7 +245,8 @@ mod tests {
         assert!(card.facts[0].text.starts_with("accuracy 0.7"), "{:?}", card.facts);
         assert!(card.facts[2].text.starts_with("1:39, 630 steps"), "{:?}", card.facts);
         assert_eq!(card.commands[0].arguments, ["predict", "정말 재미있는 영화"]);
-        assert_eq!(card.commands.len(), 1, "a finished run is not continued");
+        assert_eq!(card.commands[1].arguments, ["attach"], "a finished run is not continued");
+        assert_eq!(card.commands.len(), 2);
     }
 
     #[test]

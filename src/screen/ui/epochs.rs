@@ -21,6 +21,9 @@ const WITH_RATES: u16 = 74;
 /// The width from which the mark of the best epoch is explained.
 const WITH_NOTE: u16 = 30;
 
+/// Columns of the number of an epoch.
+const NUMBER: usize = 4;
+
 /// Columns between two columns of epochs, for the mark of the best one.
 const GAP: u16 = 4;
 
@@ -37,8 +40,8 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
         Span::styled(align_right(state.lang.tr(name), width), style)
     };
     let mut heads = vec![
-        Span::styled(align_left(state.lang.tr("ep"), 2), theme.train()),
-        head("train", 8, theme.train()),
+        Span::styled(align_left(state.lang.tr("ep"), NUMBER), theme.train()),
+        head("train", 6, theme.train()),
         head("eval", 8, theme.eval()),
         head(third, if has_classes { 8 } else { 10 }, theme.f1()),
     ];
@@ -127,15 +130,15 @@ fn losses_below(state: &State, height: usize, theme: Theme) -> Vec<Line<'static>
     let head = |name: &str, width: usize| align_right(state.lang.tr(name), width);
     let mut lines = vec![Line::default(); usize::from(needed < height)];
     lines.push(Line::from(vec![
-        Span::styled(align_left(state.lang.tr("ep"), 2), theme.train()),
-        Span::styled(head("train loss", 12), theme.train()),
+        Span::styled(align_left(state.lang.tr("ep"), NUMBER), theme.train()),
+        Span::styled(head("train loss", 10), theme.train()),
         Span::styled(head("eval loss", 12), theme.eval()),
     ]));
     lines.extend(state.epochs.iter().map(|row| {
         let [train, eval] = losses_of(row).map(metric);
         Line::from(vec![
-            Span::styled(format!("{:>2}", row.number), theme.dim()),
-            Span::raw(format!("{train:>12}{eval:>12}")),
+            Span::styled(number_of(row), theme.dim()),
+            Span::raw(format!("{train:>10}{eval:>12}")),
         ])
     }));
     lines
@@ -173,6 +176,17 @@ fn f1_of(row: &EpochRow) -> Option<f64> {
     evaluation_of_classes(row).map(|eval| eval.metrics.eval_f1)
 }
 
+/// The number of an epoch. One under way that was evaluated has the place of the evaluation, such as
+/// `1.03`.
+fn number_of(row: &EpochRow) -> String {
+    let under_way = row.eval.as_ref().filter(|_| row.train.is_none()).map(|eval| eval.epoch);
+    match under_way.filter(|epoch| (row.number as f64 - epoch) > 0.005) {
+        Some(epoch) if epoch < 9.995 => format!("{epoch:.2}"),
+        Some(epoch) => align_left(&format!("{epoch:.1}"), NUMBER),
+        None => align_left(&format!("{:>2}", row.number), NUMBER),
+    }
+}
+
 fn metric(value: Option<f64>) -> String {
     value.map_or("     -".to_owned(), |value| format!("{value:.4}"))
 }
@@ -190,7 +204,7 @@ fn epoch_line(
     };
     let style = if is_best { theme.eval() } else { Style::new() };
     let mut spans = vec![
-        Span::styled(format!("{:>2}  ", row.number), theme.dim()),
+        Span::styled(number_of(row), theme.dim()),
         Span::raw(metric(train_accuracy(row))),
         Span::styled(format!("  {}", metric(eval_accuracy(row))), style),
         Span::styled(third, style),

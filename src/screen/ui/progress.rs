@@ -94,9 +94,10 @@ fn verdict_lines(state: &State, (width, rows): (usize, usize), theme: Theme) -> 
         let evidence = Span::styled(format!("  {evidence}"), theme.dim());
         return vec![Line::from(vec![name, headline, evidence])];
     }
-    // Below the headline there is more room without the indent of the names.
-    let available = width.saturating_sub(2);
-    let evidence = format!("  {}", truncate_width(&evidence, available));
+    // There is more room without the indent of the names.
+    let indent = if NAME + evidence.width() <= width { NAME } else { 2 };
+    let evidence = truncate_width(&evidence, width.saturating_sub(indent));
+    let evidence = format!("{:indent$}{evidence}", "");
     vec![Line::from(vec![name, headline]), Line::styled(evidence, theme.dim())]
 }
 

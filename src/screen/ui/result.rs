@@ -27,7 +27,12 @@ const COMMAND_LINES: usize = 3;
 
 /// The rows that all of the card needs in so many columns, with its border.
 pub(super) fn height(card: &ResultCard, width: u16) -> u16 {
-    (card.facts.len() + card.commands.len()).min(8) as u16 + 2 + more_lines(card, width)
+    (card.facts.len() + shown_commands(card).count()).min(8) as u16 + 2 + more_lines(card, width)
+}
+
+/// The commands that the dashboard shows.
+fn shown_commands(card: &ResultCard) -> impl Iterator<Item = &NextCommand> {
+    card.commands.iter().filter(|command| !command.is_for_later)
 }
 
 /// The rows that the facts in several lines and the first command need beside their first ones in so many
@@ -35,14 +40,14 @@ pub(super) fn height(card: &ResultCard, width: u16) -> u16 {
 pub(super) fn more_lines(card: &ResultCard, width: u16) -> u16 {
     let columns = usize::from(width.saturating_sub(2));
     let facts: usize = card.facts.iter().map(|fact| fact_height(&[fact], columns) - 1).sum();
-    let command = card.commands.first().map(command_words);
+    let command = shown_commands(card).next().map(command_words);
     let command = command.map_or(0, |words| command_texts(&words, columns).len() - 1);
     (facts + command) as u16
 }
 
 /// The rows of the card in so many columns, with its border, if time and files share a line.
 pub(super) fn joined_height(card: &ResultCard, width: u16) -> u16 {
-    let commands = card.commands.len().clamp(1, 2) as u16;
+    let commands = shown_commands(card).count().clamp(1, 2) as u16;
     5 + commands + more_lines(card, width)
 }
 
@@ -90,7 +95,7 @@ pub(super) fn lines(
     lang: Lang,
     theme: Theme,
 ) -> Vec<Line<'static>> {
-    let named = || card.commands.iter().zip(std::iter::once("next").chain(std::iter::repeat("or")));
+    let named = || shown_commands(card).zip(std::iter::once("next").chain(std::iter::repeat("or")));
     let commands: Vec<Vec<Line>> =
         named().map(|(command, name)| command_lines(name, command, width, lang, theme)).collect();
     let most = commands.first().map_or(0, Vec::len);
@@ -344,7 +349,12 @@ mod tests {
         for lang in [Lang::English, Lang::Korean] {
             let mut card = ended(lang);
             let arguments = ["train", "--resume-from-checkpoint"].map(str::to_owned).to_vec();
-            card.commands.push(NextCommand { purpose: "continue the run".to_owned(), arguments });
+            card.commands.truncate(1);
+            card.commands.push(NextCommand {
+                purpose: "continue the run".to_owned(),
+                arguments,
+                is_for_later: false,
+            });
             for width in [80, 100] {
                 let rows = usize::from(joined_height(&card, width)) - 2;
                 let lines = lines(&card, (usize::from(width) - 2, rows), lang, Theme::new(true));

@@ -109,8 +109,11 @@ fn push_recorded(state: &mut State, event: TrainEvent) {
 }
 
 /// Logs an event at its time. One without a time has that of the event before it, so that a run and its
-/// recording have the same log.
+/// recording have the same log; measures of the load do not count, of which a recording has fewer.
 fn log_event(state: &mut State, event: &TrainEvent) {
+    if matches!(event, TrainEvent::System(_)) {
+        return;
+    }
     if let Some(elapsed) = event.elapsed().filter(|elapsed| elapsed.is_finite()) {
         state.event_time = state.event_time.max(elapsed);
     }
