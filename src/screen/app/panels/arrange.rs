@@ -17,6 +17,9 @@ const MIN_SIZE: (usize, usize) = (38, 8);
 /// The preferred minimum height of a row.
 const PREFERRED_HEIGHT: usize = 10;
 
+/// The height from which a page has two rows, so that the first one has the accuracy, too.
+const TWO_ROWS: usize = 14;
+
 /// The lines of the panels whose content has a fixed number of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentSize {
@@ -231,7 +234,7 @@ pub fn arrange(
     let (width, height) = (usize::from(width), usize::from(height));
     let most = (width / MIN_SIZE.0).clamp(1, MAX_COLUMNS);
     let columns = columns.map_or(most, |columns| columns.min(most));
-    let most_rows = (height / PREFERRED_HEIGHT).max((height / MIN_SIZE.1).min(2)).max(1);
+    let most_rows = (height / PREFERRED_HEIGHT).max(if height < TWO_ROWS { 1 } else { 2 });
     let grid = Grid { columns, content };
     let mut pages = Vec::new();
     let mut waiting = shown.to_vec();

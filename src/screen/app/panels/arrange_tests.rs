@@ -59,6 +59,15 @@ fn the_loss_is_about_twice_as_large_as_the_other_charts() {
 }
 
 #[test]
+fn the_accuracy_is_on_the_first_page_of_a_run_that_has_ended_at_80x24() {
+    // What a result with a verdict of three lines leaves.
+    for height in 14..=17 {
+        let pages = arranged(80, height);
+        assert!(pages[0].iter().any(|(panel, _)| *panel == Panel::Accuracy), "{pages:?}");
+    }
+}
+
+#[test]
 fn the_log_has_the_width_of_its_lines() {
     for (width, height) in [(80, 17), (120, 33), (200, 53)] {
         let pages = arranged(width, height);
