@@ -165,6 +165,8 @@ fn every_value_at_the_cursor_can_be_read_at_every_size() {
                 ],
             };
             assert!(text.contains("300"), "no step at {size:?}: {text}");
+            // The last evaluation before it.
+            assert!(size.0 < 100 || text.contains("@252"), "{panel:?} at {size:?}:\n{text}");
             for curve in curves {
                 let value = format!("{:.3}", curve.at(300.0).expect("a value").1);
                 assert!(text.contains(&value), "{panel:?}: no {value} at {size:?}:\n{text}");

@@ -158,10 +158,9 @@ impl Verdict {
                 ("accuracy {2} (largest class: {3})", at_chance.values())
             }
             Self::Overfitting { eval, .. } => ("eval loss {0} to {1}", eval.map(loss).to_vec()),
-            Self::OverConfident { loss: losses, accuracy, .. } => (
-                "loss {0} to {1}, accuracy {2} to {3}",
-                losses.iter().chain(accuracy).copied().map(loss).collect(),
-            ),
+            Self::OverConfident { loss: losses, .. } => {
+                ("loss {0} to {1}", losses.map(loss).to_vec())
+            }
             Self::Imbalance { class, support, found, .. } => {
                 let name = labels.get(*class).cloned().unwrap_or_else(|| class.to_string());
                 ("{0}: {1} of {2} found", vec![name, found.to_string(), support.to_string()])

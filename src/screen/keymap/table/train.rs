@@ -237,7 +237,7 @@ pub(super) const BINDINGS: &[Binding] = {
             Anywhere,
             &[control('c')],
             Interrupt,
-            "Quit; again: stop the run, save and quit",
+            "Quit; during a run, again: stop, save and quit",
             None,
         ),
         binding(

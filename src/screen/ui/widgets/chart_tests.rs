@@ -138,3 +138,36 @@ fn a_reference_line_never_hides_a_curve_and_its_name_avoids_curves_and_letters()
         }
     }
 }
+
+#[test]
+fn a_name_is_at_the_right_end_in_a_short_form_before_it_moves_to_the_left() {
+    // The last columns are free for the short name only.
+    let mut chart = chart([0.5, 0.8]);
+    let segments = vec![vec![(0.0, 0.76), (80.0, 0.76)], vec![(80.0, 0.7), (82.0, 0.8)]];
+    chart.series.push(ChartSeries { segments, style: style(), points: false });
+    let names = ["tutorial 0.762", "tutorial", "0.76"].map(str::to_owned).to_vec();
+    chart.baselines.push(ChartBaseline { y: 0.762, names });
+    let (buffer, plot) = drawn(&chart, (40, 7), Markers::Braille);
+    let text = |row: Rect| -> String {
+        row.columns().map(|cell| buffer[cell.as_position()].symbol()).collect()
+    };
+    let rows: Vec<String> = plot.rows().map(text).collect();
+    assert!(rows.iter().any(|row| row.ends_with("0.76")), "{rows:#?}");
+    assert!(rows.iter().all(|row| !row.contains("tutorial")), "{rows:#?}");
+}
+
+#[test]
+fn the_letter_of_an_event_is_beside_a_curve_that_fills_its_column() {
+    let mut chart = chart([0.0, 1.0]);
+    let segments = vec![vec![(50.0, 0.0), (50.0, 1.0)]];
+    chart.series.push(ChartSeries { segments, style: style(), points: false });
+    chart.annotations.push(ChartAnnotation { x: 50.0, symbol: 'P', style: Style::new() });
+    let (buffer, plot) = drawn(&chart, (40, 8), Markers::Braille);
+    let columns = |is_wanted: fn(&str) -> bool| -> Vec<u16> {
+        let cells = plot.positions().filter(|cell| is_wanted(buffer[*cell].symbol()));
+        cells.map(|cell| cell.x).collect()
+    };
+    let curve = columns(|symbol| symbol != " " && symbol != "P" && symbol != "┊");
+    assert_eq!(columns(|symbol| symbol == "P"), [curve[0] + 1]);
+    assert_eq!(curve.len(), usize::from(plot.height), "no cell of the curve is hidden");
+}
