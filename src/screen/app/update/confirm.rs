@@ -68,8 +68,11 @@ pub(super) fn happened(state: &mut State, event: &TrainEvent) {
             }
             let (text, [first, second]) = applied.effect.message();
             let effect = lang.tr_with(text, &[&first, &second]);
-            let text = lang.tr_with("step {0}: {1}", &[&applied.step, &effect]);
-            show(state, Level::Info, text);
+            let text = match applied.effect {
+                CommandEffect::Paused => "step {0}: {1} (o resumes)",
+                _ => "step {0}: {1}",
+            };
+            show(state, Level::Info, lang.tr_with(text, &[&applied.step, &effect]));
         }
         TrainEvent::Checkpoint(saved) if checkpoint => {
             state.requests.checkpoint = false;
