@@ -5,6 +5,7 @@ use super::State;
 use super::counts;
 use super::log::Level;
 use crate::core::train::event::{Evaluated, Finished};
+use crate::core::train::verdict::Verdict;
 use crate::run::command_line::path_argument;
 use crate::run::summary::{can_resume, clock};
 use crate::screen::lang::Lang;
@@ -99,9 +100,13 @@ pub fn result_card(state: &State) -> Option<ResultCard> {
             let mut text = lang.tr_with("model in {0}, of step {1}", &[&saved.path, &saved.step]);
             if let Some(metric) = metric_of_the_model(state) {
                 text += &lang.tr_with(", the best by {0}", &[&metric]);
-            } else if let Some(best) = state.best.as_ref().filter(|best| best.step < saved.step) {
-                let hint = ", not the best of step {0}: --load-best-model-at-end saves that one";
-                text += &lang.tr_with(hint, &[&best.step]);
+            } else if let Some(best) = best_before(state, saved.step) {
+                let better = if state.is_pretraining() {
+                    "; step {0} had a lower loss"
+                } else {
+                    "; step {0} was more accurate"
+                };
+                text += &lang.tr_with(better, &[&best.step]);
             }
             fact("files", text, Some(saved.path.clone()), Level::Info);
         }
@@ -114,6 +119,11 @@ pub fn result_card(state: &State) -> Option<ResultCard> {
         }
     }
     Some(ResultCard { facts, commands: commands(state) })
+}
+
+/// The best evaluation, if it was before a step.
+fn best_before(state: &State, step: u64) -> Option<&Evaluated> {
+    state.best.as_ref().filter(|best| best.step < step)
 }
 
 /// The metric by which the saved model was chosen, if it is not the last one.
@@ -154,9 +164,9 @@ fn time_text(finished: &Finished, lang: Lang) -> String {
 fn commands(state: &State) -> Vec<NextCommand> {
     let lang = state.lang;
     let mut commands = Vec::new();
-    let mut push = |purpose: &str, arguments: Vec<String>| {
+    let mut push = |purpose: &str, is_for_later: bool, arguments: Vec<String>| {
         let purpose = lang.tr(purpose).to_owned();
-        commands.push(NextCommand { purpose, arguments, is_for_later: false });
+        commands.push(NextCommand { purpose, arguments, is_for_later });
     };
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
     if let Some(saved) = &state.saved {
@@ -169,7 +179,7 @@ fn commands(state: &State) -> Vec<NextCommand> {
         };
         let folder = ["--model-name-or-path", &path];
         if state.is_pretraining() {
-            push("fine-tune it", [words(&["train"]), words(&folder)].concat());
+            push("fine-tune it", false, [words(&["train"]), words(&folder)].concat());
         } else {
             let folder = if path == "outputs" { Vec::new() } else { words(&folder) };
             let example = if state.reads_pairs() {
@@ -177,7 +187,11 @@ fn commands(state: &State) -> Vec<NextCommand> {
             } else {
                 "정말 재미있는 영화"
             };
-            push("classify texts", [words(&["predict"]), folder, words(&[example])].concat());
+            push(
+                "classify texts",
+                false,
+                [words(&["predict"]), folder, words(&[example])].concat(),
+            );
         }
     }
     let resumed = match (&state.started, &state.finished, &state.checkpoint) {
@@ -192,14 +206,32 @@ fn commands(state: &State) -> Vec<NextCommand> {
         words(command).into_iter().chain(folder).collect()
     };
     if let Some(folder) = resumed {
-        push("continue the run", with_folder(&["train", "--resume-from-checkpoint"], &folder));
+        push(
+            "continue the run",
+            false,
+            with_folder(&["train", "--resume-from-checkpoint"], &folder),
+        );
     } else if let (Some(run), Some(_), None) = (&state.started, &state.finished, &state.replay) {
-        push("see the run again", with_folder(&["attach"], &run.output_dir));
-        if let Some(command) = commands.last_mut() {
-            command.is_for_later = true;
+        push("see the run again", true, with_folder(&["attach"], &run.output_dir));
+        if keeps_overfitted_model(state) {
+            let config = path_argument(&format!("{}/run.toml", run.output_dir));
+            let again = words(&["train", "--config", &config, "--save-strategy", "best"]);
+            let best = ["--load-best-model-at-end", "--metric-for-best-model", "accuracy"];
+            push(
+                "train again and keep the most accurate model",
+                true,
+                [again, words(&best)].concat(),
+            );
         }
     }
     commands
+}
+
+/// Whether the model that is saved is over-fitted, and an earlier one was more accurate.
+fn keeps_overfitted_model(state: &State) -> bool {
+    let is_overfitted = matches!(state.watch.verdict(), Some(Verdict::Overfitting { .. }));
+    let better = state.saved.as_ref().and_then(|saved| best_before(state, saved.step));
+    is_overfitted && better.is_some() && metric_of_the_model(state).is_none()
 }
 
 #[cfg(test)]
@@ -247,6 +279,33 @@ mod tests {
         assert_eq!(card.commands[0].arguments, ["predict", "정말 재미있는 영화"]);
         assert_eq!(card.commands[1].arguments, ["attach"], "a finished run is not continued");
         assert_eq!(card.commands.len(), 2);
+    }
+
+    #[test]
+    fn after_over_fitting_a_command_keeps_the_most_accurate_model() {
+        for (rises, is_offered) in [(true, true), (false, false)] {
+            let mut evaluations = 0.0;
+            let events = run(630).into_iter().map(|event| match event {
+                TrainEvent::Evaluated(mut evaluated) if rises => {
+                    evaluations += 1.0;
+                    evaluated.metrics.eval_loss = 0.4 + 0.05 * evaluations;
+                    evaluated.metrics.eval_accuracy = 0.8 - 0.01 * evaluations;
+                    TrainEvent::Evaluated(evaluated)
+                }
+                event => event,
+            });
+            let state = ended(Lang::English, events.chain(ending()).collect());
+            let card = result_card(&state).expect("it has ended");
+            let files = card.facts.iter().find(|fact| fact.name == "files");
+            let files = files.map(|fact| fact.text.as_str());
+            let better = "model in outputs, of step 630; step 63 was more accurate";
+            assert_eq!(files == Some(better), is_offered, "{files:?}");
+            let again = card.commands.iter().find(|command| command.arguments[0] == "train");
+            let again = again.map(|command| command.arguments.join(" "));
+            let wanted = "train --config outputs/run.toml --save-strategy best \
+                          --load-best-model-at-end --metric-for-best-model accuracy";
+            assert_eq!(again.as_deref(), is_offered.then_some(wanted));
+        }
     }
 
     #[test]
