@@ -238,3 +238,38 @@ fn a_saved_model_has_a_page_that_answers_while_one_types() {
     let text = terminal.end(0);
     assert!(text.contains("최고 둘 한"), "the kept answer is printed:\n{text}");
 }
+
+/// What is done when a signal ends it is not lost.
+#[cfg(unix)]
+#[test]
+fn predictions_until_a_signal_are_kept_beside_the_file() {
+    let folder = trained();
+    let rows: String =
+        (0..60_000).map(|number| format!("{number}\t재미있는 영화 {number}\n")).collect();
+    write(folder.path(), "in.tsv", &format!("id\tdocument\n{rows}"));
+    write(folder.path(), "out.tsv", "from before\n");
+    let run = std::process::Command::new(crate::support::program())
+        .current_dir(folder.path())
+        .args(["predict", "--input-file", "in.tsv", "--output-file", "out.tsv"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // The file that is being written is beside the others.
+    let files = || std::fs::read_dir(folder.path()).expect("a folder").count();
+    let before = files();
+    while files() == before {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let signalled = std::process::Command::new("kill").args(["-INT", &run.id().to_string()]);
+    assert!({ signalled }.status().expect("kill runs").success());
+    let ended = run.wait_with_output().expect("an end");
+    assert_eq!(ended.status.code(), Some(128 + 2));
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    let part = std::fs::read_to_string(folder.path().join("out.partial.tsv")).expect("a file");
+    let done = part.lines().count() - 1;
+    assert!(done > 0 && done < 60_000);
+    let expected = "out.tsv is not written; out.partial.tsv has the predictions of the first";
+    assert!(said.contains(&format!("{expected} {done} of 60000 texts")), "{said}");
+    let unchanged = std::fs::read_to_string(folder.path().join("out.tsv")).expect("a file");
+    assert_eq!(unchanged, "from before\n");
+}

@@ -16,9 +16,15 @@ use crate::core::text::{display_path, sanitize_for_terminal, to_json, truncate_w
 use crate::run::check_not_read;
 use crate::run::worker::asked_model::AskedModels;
 use anyhow::Context;
+use file::Classified;
 use serde_json::Value;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use table::{Format, PredictionFile};
 
 pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCode> {
@@ -42,6 +48,10 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCod
         return page::show(models, flags, out);
     }
     let lang = flags.display.lang();
+    let signalled = Arc::new(AtomicUsize::new(0));
+    if flags.input_file.is_some() && output.is_some() {
+        note_signals(&signalled)?;
+    }
     let mut output = match (&flags.output_file, output) {
         (Some(file), Some(format)) => Some(PredictionFile::create(file, format, lang)?),
         _ => None,
@@ -53,7 +63,20 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCod
     };
     let mut count = 0;
     match &flags.input_file {
-        Some(file) => count = file::classify(file, flags, &mut models, &mut write)?,
+        Some(file) => {
+            let Classified { done, of } =
+                file::classify(file, flags, &mut models, &mut write, &signalled)?;
+            let signal = signalled.load(Ordering::Relaxed);
+            if let Some(output) = output.take_if(|_| done < of) {
+                let (path, part) = (display_path(output.path()), output.publish_part()?);
+                let text =
+                    "{0} is not written; {1} has the predictions of the first {2} of {3} texts";
+                let values: [&dyn Display; 4] = [&path, &display_path(&part), &done, &of];
+                print_to_stderr(lang.tr_with(text, &values));
+                return Ok(ExitCode::from((128 + signal) as u8));
+            }
+            count = done;
+        }
         None => each_text(&flags.texts, lang, |texts| {
             count += texts.len();
             classify(texts, flags, &mut models, &mut write)
@@ -70,6 +93,18 @@ pub fn run(flags: &PredictFlags, out: &mut impl Write) -> anyhow::Result<ExitCod
         print_to_stderr(lang.tr_with(text, &[&path, &count]));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Notes a signal to end from now on, so that what is done by then is not lost. A second one ends the
+/// program at once.
+fn note_signals(noted: &Arc<AtomicUsize>) -> std::io::Result<()> {
+    let is_noted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_noted))?;
+        flag::register(signal, Arc::clone(&is_noted))?;
+        flag::register_usize(signal, Arc::clone(noted), signal as usize)?;
+    }
+    Ok(())
 }
 
 /// A classified text.

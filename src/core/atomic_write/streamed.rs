@@ -29,11 +29,20 @@ impl AtomicFile {
     /// # Errors
     /// I/O errors; an existing file is then unchanged.
     pub fn publish(self) -> Result<()> {
+        let file = self.file.clone();
+        self.publish_as(&file)
+    }
+
+    /// Moves what is written to another place in the same folder, replacing a file there.
+    ///
+    /// # Errors
+    /// I/O errors; an existing file is then unchanged.
+    pub fn publish_as(self, file: &Path) -> Result<()> {
         let temporary = self.temporary.into_inner().map_err(std::io::IntoInnerError::into_error);
         let temporary = temporary.map_err(without_temporary_name)?;
         temporary.as_file().sync_all()?;
-        temporary.persist(&self.file).map_err(|error| error.error)?;
-        sync_folder(parent(&self.file))
+        temporary.persist(file).map_err(|error| error.error)?;
+        sync_folder(parent(file))
     }
 }
 

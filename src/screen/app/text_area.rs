@@ -35,6 +35,8 @@ pub struct InsertNote {
 struct Edited {
     text: String,
     caret: usize,
+    /// What was changed of the texts that were inserted into it.
+    note: InsertNote,
 }
 
 /// A kind of change; changes of one kind in a row are undone together.
@@ -57,8 +59,6 @@ pub struct TextArea {
     latest: Change,
     /// The column that moves between rows aim at.
     column: Option<usize>,
-    /// What was changed of the inserted text.
-    note: InsertNote,
     revision: u64,
 }
 
@@ -81,7 +81,7 @@ impl TextArea {
 
     /// What was changed of the texts that were inserted, since the field was empty.
     pub fn note(&self) -> InsertNote {
-        self.note
+        self.now.note
     }
 
     /// A number that changes with the text.
@@ -98,7 +98,6 @@ impl TextArea {
     pub fn set(&mut self, text: &str) {
         self.begin(Change::Other);
         let before = std::mem::take(&mut self.now);
-        self.note = InsertNote::default();
         self.put(text);
         self.end(&before);
     }
@@ -223,7 +222,7 @@ impl TextArea {
         self.begin(change);
         let before = self.now.clone();
         if before.text.is_empty() {
-            self.note = InsertNote::default();
+            self.now.note = InsertNote::default();
         }
         self.put(text);
         self.end(&before);
@@ -242,15 +241,15 @@ impl TextArea {
             let is_hidden = c != '\n'
                 && matches!(sanitize_for_terminal(c.encode_utf8(&mut [0; 4])), Cow::Owned(_));
             if is_hidden {
-                self.note.left_out += 1;
+                self.now.note.left_out += 1;
             } else if room == 0 {
-                self.note.cut = true;
+                self.now.note.cut = true;
             } else {
                 room -= 1;
                 accepted.push(c);
             }
         }
-        let Edited { text, caret } = &mut self.now;
+        let Edited { text, caret, .. } = &mut self.now;
         text.insert_str(*caret, &accepted);
         *caret += accepted.len();
     }
@@ -264,6 +263,7 @@ impl TextArea {
         let before = self.now.clone();
         self.now.text.replace_range(range.clone(), "");
         self.now.caret = range.start;
+        self.now.note.cut = false;
         self.end(&before);
     }
 
@@ -308,8 +308,8 @@ impl TextArea {
         if !is_nfc(&self.now.text) {
             let caret = self.now.text[..self.now.caret].nfc().map(char::len_utf8).sum();
             let text: String = self.now.text.nfc().collect();
-            self.now = Edited { text, caret };
-            self.note.composed = true;
+            let note = InsertNote { composed: true, ..self.now.note };
+            self.now = Edited { text, caret, note };
         }
         if self.latest != Change::Typing || !self.now.text.is_char_boundary(self.now.caret) {
             self.go_to_border();
@@ -324,7 +324,7 @@ impl TextArea {
             self.redo.clear();
             self.revision += 1;
             if self.now.text.is_empty() {
-                self.note = InsertNote::default();
+                self.now.note = InsertNote::default();
             }
         }
     }

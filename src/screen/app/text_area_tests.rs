@@ -72,6 +72,23 @@ fn line_ends_are_line_feeds_and_hidden_characters_are_left_out() {
 }
 
 #[test]
+fn a_note_is_about_the_text_that_is_there() {
+    let mut area = typed("하나 둘");
+    area.paste(&"가".repeat(MAX_CHARS));
+    assert!(area.note().cut);
+    area.undo();
+    assert_eq!((area.text(), area.note()), ("하나 둘", InsertNote::default()));
+    area.redo();
+    assert!(area.note().cut);
+    area.edit(InputRequest::DeletePrevChar);
+    assert!(!area.note().cut);
+    area.edit(InputRequest::InsertChar('나'));
+    assert!(!area.note().cut, "it has room");
+    area.edit(InputRequest::InsertChar('다'));
+    assert!(area.note().cut, "a key that does nothing says why");
+}
+
+#[test]
 fn changes_are_undone_word_by_word_and_redone() {
     let mut area = TextArea::default();
     for c in "정말 재미".chars() {

@@ -8,7 +8,7 @@ use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::prompt::PromptAction;
 use crate::screen::app::run_control::RunControlAction;
 use crate::screen::app::words::WordsAction;
-use crate::screen::app::{Action, Page, RunLocation, State};
+use crate::screen::app::{Action, Overlay, Page, RunLocation, State};
 
 /// Whether an action has an effect in a state.
 pub fn is_effective(state: &State, action: Action) -> bool {
@@ -95,6 +95,7 @@ fn label(state: &State, action: Action, label: &'static str) -> &'static str {
         Action::RunControl(RunControlAction::Pause) if is_pausing(state) => "resume",
         Action::Mistakes(MistakesAction::Move(_)) if state.mistakes.slices => "scroll",
         Action::Mistakes(MistakesAction::Slices) if state.mistakes.slices => "mistakes",
+        Action::Help if state.overlay == Some(Overlay::Help) => "close",
         Action::Quit if state.opened_from_list => "list of runs",
         Action::Submit if !state.prompt.input.is_blank() => "keep answer",
         Action::Close | Action::Prompt(PromptAction::ClearOrQuit) if state.has_chosen_word() => {

@@ -81,3 +81,19 @@ fn a_paused_run_says_on_every_page_how_it_goes_on() {
         );
     }
 }
+
+#[test]
+fn the_key_that_opens_the_help_closes_it() {
+    let press = |state: &mut State| {
+        let event = KeyEvent::new(KeyCode::F(1), KeyModifiers::NONE);
+        let message = message(state, event).expect("an action");
+        update(state, message);
+    };
+    let mut state = State { page: Page::Predict, ..training() };
+    press(&mut state);
+    assert_eq!(state.overlay, Some(Overlay::Help));
+    let line = footer_line(&state);
+    assert!(line.contains("close") && !line.contains("help"), "{line}");
+    press(&mut state);
+    assert_eq!(state.overlay, None);
+}

@@ -47,6 +47,10 @@ pub(super) fn check(state: &mut State, action: MistakesAction) -> Check {
             let asked = effects == [Effect::Send(Command::Predict { text: text.clone() })];
             asked && after.page == Page::Predict && after.prompt.input.text() == text
         }),
+        MistakesAction::Copy => Box::new(|before, _, effects| {
+            let review = before.mistakes.selected_review().unwrap_or_default();
+            effects == [Effect::Copy(before.mistakes.reviews()[review].line())]
+        }),
         MistakesAction::NextOrder => {
             Box::new(|_, after, _| after.mistakes.order == ReviewOrder::Confidence)
         }

@@ -26,6 +26,7 @@ pub fn edited(before: &State, after: &State, request: InputRequest) -> bool {
         InputRequest::DeletePrevChar => "정말 재미|는 영화",
         InputRequest::DeleteNextChar => "정말 재미있| 영화",
         InputRequest::DeletePrevWord => "정말 |는 영화",
+        InputRequest::DeleteNextWord => "정말 재미있|영화",
         InputRequest::DeleteLine => "|",
         InputRequest::DeleteTillEnd => "정말 재미있|",
         other => panic!("no binding should have {other:?}"),

@@ -12,11 +12,20 @@ use crate::core::tokenizer::UnknownTokens;
 use crate::run::worker::asked_model::AskedModels;
 use anyhow::Context;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The texts that are classified at a time.
 const BATCH: usize = 32;
 
-/// Classifies the texts of a file in their order, and shows the progress. Returns their number.
+/// How many texts are classified, of how many.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Classified {
+    pub done: usize,
+    pub of: usize,
+}
+
+/// Classifies the texts of a file in their order, and shows the progress, until a signal is noted.
+/// Returns how many are classified.
 ///
 /// # Errors
 /// If the file cannot be read, a row is not what the model reads, or a prediction cannot be written.
@@ -25,7 +34,8 @@ pub(super) fn classify(
     flags: &PredictFlags,
     models: &mut AskedModels,
     write: &mut WriteOne<'_>,
-) -> anyhow::Result<usize> {
+    signalled: &AtomicUsize,
+) -> anyhow::Result<Classified> {
     let columns = ColumnNames {
         text: flags.text_column_name.clone(),
         text_pair: flags.text_pair_column_name.clone(),
@@ -69,6 +79,9 @@ pub(super) fn classify(
             done += 1;
         }
         progress.show(done);
+        if signalled.load(Ordering::Relaxed) != 0 {
+            break;
+        }
     }
     drop(progress);
     if truncated > 0 {
@@ -80,7 +93,7 @@ pub(super) fn classify(
     if let Some(note) = models.first.tokenizer.note_on_texts(&shown, unknown, texts) {
         print_to_stderr(lang.tr_with("warning: {0}", &[&lang.tr_filled(&note)]));
     }
-    Ok(done)
+    Ok(Classified { done, of: table.rows.len() })
 }
 
 /// The text or the pair of texts in a row.

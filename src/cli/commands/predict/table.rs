@@ -149,6 +149,19 @@ impl PredictionFile {
         let Self { file, path, .. } = self;
         file.publish().map_err(|error| failed(&path, &error))
     }
+
+    /// Moves the file, to which no more is added, to a place beside its own: `answers.partial.tsv` for
+    /// `answers.tsv`. Returns that path.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn publish_part(self) -> anyhow::Result<PathBuf> {
+        let Self { file, path, .. } = self;
+        let extension = path.extension().unwrap_or_default().to_string_lossy();
+        let part = path.with_extension(format!("partial.{extension}"));
+        file.publish_as(&part).map_err(|error| failed(&part, &error))?;
+        Ok(part)
+    }
 }
 
 fn failed(path: &Path, error: &io::Error) -> anyhow::Error {

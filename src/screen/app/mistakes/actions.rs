@@ -21,6 +21,8 @@ pub enum MistakesAction {
     ScrollReview(isize),
     /// Show the selected review on the predict page.
     Open,
+    /// Copy the selected review.
+    Copy,
     /// Order the reviews by the next quantity.
     NextOrder,
     /// Reverse the order.
@@ -54,6 +56,8 @@ pub enum MistakesAction {
 pub enum MistakesRequest {
     /// Classify this text on the predict page.
     Predict(String),
+    /// Copy this text.
+    Copy(String),
 }
 
 impl Mistakes {
@@ -61,8 +65,8 @@ impl Mistakes {
     /// reviews, their order and their filter.
     pub fn is_effective(&self, action: MistakesAction) -> bool {
         use MistakesAction::{
-            ApplyInput, CancelInput, Evaluation, First, Last, Move, Open, Relabel, ScrollReview,
-            Search, ShowAll, Slices,
+            ApplyInput, CancelInput, Copy, Evaluation, First, Last, Move, Open, Relabel,
+            ScrollReview, Search, ShowAll, Slices,
         };
         let is_for_slices = matches!(
             action,
@@ -76,7 +80,7 @@ impl Mistakes {
                 | ApplyInput
                 | CancelInput
         );
-        let is_for_review = matches!(action, Open | Relabel | ScrollReview(_));
+        let is_for_review = matches!(action, Open | Copy | Relabel | ScrollReview(_));
         let has_review = self.selected_review().is_some();
         if self.slices { is_for_slices } else { has_review || !is_for_review }
     }
@@ -127,6 +131,10 @@ impl Mistakes {
             MistakesAction::Open => {
                 let review = self.reviews().get(self.selected_review()?)?;
                 return Some(MistakesRequest::Predict(review.line()));
+            }
+            MistakesAction::Copy => {
+                let review = self.reviews().get(self.selected_review()?)?;
+                return Some(MistakesRequest::Copy(review.line()));
             }
             MistakesAction::NextOrder => {
                 (self.order, self.is_reversed) = (self.order.next(), false);

@@ -2,8 +2,8 @@
 
 use super::Mistakes;
 use crate::core::train::Outcomes;
-use crate::run::predictions::Review;
 use crate::run::predictions::slices::LengthBand;
+use crate::run::predictions::{KeptEvaluation, Review};
 
 /// A kind of reviews.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +82,9 @@ pub enum ReviewOrder {
     Confidence,
     /// The longest text first.
     Length,
+    /// The text first whose probability of its label has changed most from one evaluation to the next,
+    /// in all.
+    Change,
 }
 
 impl ReviewOrder {
@@ -91,6 +94,7 @@ impl ReviewOrder {
             Self::Loss => "by loss",
             Self::Confidence => "by confidence",
             Self::Length => "by length",
+            Self::Change => "by change",
         }
     }
 
@@ -100,7 +104,8 @@ impl ReviewOrder {
         match self {
             Self::Loss => Self::Confidence,
             Self::Confidence => Self::Length,
-            Self::Length => Self::Loss,
+            Self::Length => Self::Change,
+            Self::Change => Self::Loss,
         }
     }
 }
@@ -136,6 +141,7 @@ impl Mistakes {
             match self.order {
                 ReviewOrder::Loss => loss_rank(outcomes, index),
                 ReviewOrder::Confidence => confidence(outcomes, index),
+                ReviewOrder::Change => self.change(index),
                 ReviewOrder::Length => {
                     self.reviews().get(index).map_or(0.0, |review| review.characters() as f64)
                 }
@@ -148,6 +154,14 @@ impl Mistakes {
             found.reverse();
         }
         found
+    }
+
+    /// The changes of a review's probability of its label, from one evaluation to the next, added up.
+    fn change(&self, index: usize) -> f64 {
+        let label = self.reviews().get(index).map_or(0, |review| review.label as usize);
+        let p = |one: &KeptEvaluation| one.outcomes.probability(index, label);
+        let changes = self.evaluations_so_far().windows(2).map(|pair| p(&pair[1]) - p(&pair[0]));
+        changes.map(f64::abs).filter(|change| change.is_finite()).sum()
     }
 
     fn passes(&self, index: usize, review: &Review, outcomes: &Outcomes, search: &str) -> bool {

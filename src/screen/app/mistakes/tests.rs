@@ -95,6 +95,9 @@ fn the_worst_mistake_comes_first_and_orders_change_it() {
     assert_eq!(mistakes.shown(), [5, 1, 3]);
     mistakes.apply(MistakesAction::NextOrder);
     assert_eq!((mistakes.order, mistakes.shown()), (ReviewOrder::Length, &[1, 3, 5][..]));
+    // Their probabilities changed by 0.2, 0.15 and 0.08.
+    mistakes.apply(MistakesAction::NextOrder);
+    assert_eq!((mistakes.order, mistakes.shown()), (ReviewOrder::Change, &[1, 5, 3][..]));
     assert_eq!(mistakes.last_answers(0), [true, true]);
     assert_eq!(mistakes.last_answers(5), [true, false]);
 }

@@ -30,6 +30,7 @@ pub(super) fn apply(state: &mut State, action: MistakesAction) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Some(MistakesRequest::Copy(text)) => super::prompt::copy(state, Some(text)),
         Some(MistakesRequest::Predict(text)) => {
             if let Some(reason) = state.why_no_model() {
                 notify(state, Level::Warning, state.lang.tr(reason).to_owned());

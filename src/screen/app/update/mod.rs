@@ -138,6 +138,7 @@ fn apply(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ShowPage(page) => show_page(state, page),
         Action::NextPage => show_page(state, page_at(state, 1)),
         Action::PreviousPage => show_page(state, page_at(state, -1)),
+        Action::Help if state.overlay == Some(Overlay::Help) => close(state),
         Action::Help => {
             state.overlay = Some(Overlay::Help);
             state.help = Help::default();

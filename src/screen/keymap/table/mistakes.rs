@@ -20,8 +20,9 @@ pub(super) const BINDINGS: &[Binding] = {
     use KeyCode::{Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Up};
     use KeyContext::MistakesInput;
     use MistakesAction::{
-        ApplyInput, CancelInput, Evaluation, First, Last, Move, NextCell, NextKind, NextLength,
-        NextOrder, NextUnknown, Open, Relabel, Reverse, ScrollReview, Search, ShowAll, Slices,
+        ApplyInput, CancelInput, Copy, Evaluation, First, Last, Move, NextCell, NextKind,
+        NextLength, NextOrder, NextUnknown, Open, Relabel, Reverse, ScrollReview, Search, ShowAll,
+        Slices,
     };
     &[
         here(&[key(Up), char('k')], Move(-1), "Previous review", Some("select")),
@@ -39,7 +40,12 @@ pub(super) const BINDINGS: &[Binding] = {
             "Correct the label: the next class, or its own",
             Some("relabel"),
         ),
-        here(&[char('s')], NextOrder, "Order: loss, confidence or length", Some("order")),
+        here(
+            &[char('s')],
+            NextOrder,
+            "Order: loss, confidence, length or change over evaluations",
+            Some("order"),
+        ),
         here(&[char('R')], Reverse, "Reverse the order", None),
         here(
             &[char('v')],
@@ -52,6 +58,7 @@ pub(super) const BINDINGS: &[Binding] = {
         here(&[char('u')], NextUnknown, "Share of unknown tokens, or any", None),
         here(&[char('/')], Search, "Search the reviews", Some("search")),
         here(&[char('t')], Slices, "Accuracy by class, length, [UNK], emoji, year", Some("slices")),
+        here(&[char('y')], Copy, "Copy the review", None),
         here(&[char(',')], Evaluation(-1), "Previous evaluation", None),
         here(&[char('.')], Evaluation(1), "Next evaluation", None),
         here(&[key(Esc)], ShowAll, "All mistakes of the last evaluation", Some("show all")),

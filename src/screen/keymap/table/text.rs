@@ -80,14 +80,14 @@ pub(super) const BINDINGS: &[Binding] = {
             Predict,
             &[alt(Right)],
             Words(WordsAction::Choose(1)),
-            "Next word: the probability with it masked",
+            "Next word: what it contributes, or the probability without it",
             Some("word"),
         ),
         binding(
             Predict,
             &[alt(Left)],
             Words(WordsAction::Choose(-1)),
-            "Previous word: the probability with it masked",
+            "Previous word: what it contributes, or the probability without it",
             None,
         ),
         binding(
@@ -172,6 +172,13 @@ pub(super) const BINDINGS: &[Binding] = {
             &[control('w'), alt(Backspace)],
             Edit(InputRequest::DeletePrevWord),
             "Delete the previous word",
+            None,
+        ),
+        binding(
+            TextInput,
+            &[alt(KeyCode::Char('d')), control_key(Delete)],
+            Edit(InputRequest::DeleteNextWord),
+            "Delete the next word",
             None,
         ),
         binding(

@@ -71,6 +71,9 @@ fn columns(state: &State, width: usize) -> Columns {
         40..60 => (6, 0),
         _ => (MAX_CLASS, state.mistakes.evaluations_so_far().len().min(MAX_SHOWN_ANSWERS)),
     };
+    // Their heading has room, too.
+    let heading = Span::raw(state.lang.tr("eval")).width();
+    let answers = if answers == 0 { 0 } else { answers.max(heading) };
     let class = widest.unwrap_or(1).clamp(most.min(5), most);
     // Loss, probability, both classes, answers and the mark, each followed by a space.
     let used = 7 + 5 + 2 * (class + 1) + (answers + 1) + 2;
@@ -79,14 +82,12 @@ fn columns(state: &State, width: usize) -> Columns {
 
 fn head(columns: &Columns, state: &State, theme: Theme) -> Line<'static> {
     let lang = state.lang;
-    let evaluations = lang.tr("eval");
-    let has_room = Span::raw(evaluations).width() <= columns.answers;
     let text = [
         align_right(lang.tr("loss"), 6),
         align_right("p", 4),
         align_left(lang.tr("label"), columns.class),
         align_left(lang.tr("answer"), columns.class),
-        align_right(if has_room { evaluations } else { "" }, columns.answers),
+        align_right(if columns.answers == 0 { "" } else { lang.tr("eval") }, columns.answers),
         " ".to_owned(),
         truncate_width(lang.tr("text"), columns.text),
     ];
