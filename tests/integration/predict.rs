@@ -260,8 +260,9 @@ fn predictions_until_a_signal_are_kept_beside_the_file() {
     while files() == before {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    let signalled = std::process::Command::new("kill").args(["-INT", &run.id().to_string()]);
-    assert!({ signalled }.status().expect("kill runs").success());
+    let pid = run.id().to_string();
+    let signalled = std::process::Command::new("kill").args(["-INT", &pid]).status();
+    assert!(signalled.expect("kill runs").success());
     let ended = run.wait_with_output().expect("an end");
     assert_eq!(ended.status.code(), Some(128 + 2));
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
