@@ -244,9 +244,9 @@ fn a_saved_model_has_a_page_that_answers_while_one_types() {
 #[test]
 fn predictions_until_a_signal_are_kept_beside_the_file() {
     let folder = trained();
-    let rows: String =
-        (0..60_000).map(|number| format!("{number}\t재미있는 영화 {number}\n")).collect();
-    write(folder.path(), "in.tsv", &format!("id\tdocument\n{rows}"));
+    let rows = (0..60_000).map(|number| format!("{number}\t재미있는 영화 {number}"));
+    let lines: Vec<String> = std::iter::once("id\tdocument".to_owned()).chain(rows).collect();
+    write(folder.path(), "in.tsv", &lines.join("\n"));
     write(folder.path(), "out.tsv", "from before\n");
     let run = std::process::Command::new(crate::support::program())
         .current_dir(folder.path())
