@@ -237,20 +237,33 @@ impl RunWatch {
             .or_else(|| self.at_chance().map(Verdict::NothingLearned))
             .or_else(|| self.improving(&spaced))
             .or_else(|| self.one_answer())
-            .or_else(|| plateau(&spaced))
-            .or_else(|| unclear(&spaced))
+            .or_else(|| self.plateau(&spaced))
+            .or_else(|| unclear(&self.evaluations))
     }
 
-    /// The evaluations without those that come less than half the average number of steps after another
-    /// one: one that somebody asked for right after another says nothing about a trend.
+    /// The evaluations, of which those that are less than half the average number of steps apart count as
+    /// one: the one with the lowest loss, and of the latest ones the last. One that somebody asked for
+    /// right after another says nothing about a trend.
     fn spaced_evaluations(&self) -> Vec<Evaluation> {
         let Some(last) = self.evaluations.last() else { return Vec::new() };
         let least = last.step as f64 / self.evaluations.len() as f64 / 2.0;
         let mut spaced: Vec<Evaluation> = Vec::with_capacity(self.evaluations.len());
+        let mut first = 0;
         for one in &self.evaluations {
-            if spaced.last().is_none_or(|before| (one.step - before.step) as f64 >= least) {
-                spaced.push(*one);
+            match spaced.last_mut() {
+                Some(kept) if ((one.step - first) as f64) < least => {
+                    if one.loss < kept.loss {
+                        *kept = *one;
+                    }
+                }
+                _ => {
+                    first = one.step;
+                    spaced.push(*one);
+                }
             }
+        }
+        if let Some(kept) = spaced.last_mut() {
+            *kept = *last;
         }
         spaced
     }
@@ -259,7 +272,7 @@ impl RunWatch {
     /// each is a little worse than the one before it, while the training loss fell.
     fn rising_loss(&self, evaluations: &[Evaluation]) -> Option<Verdict> {
         let [.., before, last] = *evaluations else { return None };
-        let best = lowest(evaluations)?;
+        let best = lowest(&self.evaluations)?;
         let is_worse =
             |one: Evaluation| one.step > best.step && one.loss > best.loss + best.margin();
         // One evaluation that is very much worse is enough.
@@ -291,16 +304,41 @@ impl RunWatch {
         Some(Verdict::OneAnswer { class, counts })
     }
 
-    /// A recent evaluation is clearly better than all before, or, without two evaluations, the
-    /// training loss falls.
+    /// None of the recent evaluations is clearly better than the best one before, and the loss does not
+    /// fall a little at each of them.
+    fn plateau(&self, evaluations: &[Evaluation]) -> Option<Verdict> {
+        let (before, recent) = recent(evaluations)?;
+        let (first, last) = (before.last()?, recent.last()?);
+        let falls = last.loss < (1.0 - LEAST_FALL) * first.loss;
+        let latest = &evaluations[before.len() - 1..];
+        if falls && latest.windows(2).all(|pair| pair[1].loss < pair[0].loss) {
+            return None;
+        }
+        let until = self.evaluations.partition_point(|one| one.step <= first.step);
+        let best = lowest(&self.evaluations[..until])?;
+        let is_better = |one: &Evaluation| {
+            one.loss < best.loss - best.margin() / 3.0
+                || one.accuracy > best.accuracy + best.accuracy_error()
+        };
+        if recent.iter().any(is_better) {
+            return None;
+        }
+        let after = self.evaluations.partition_point(|one| one.step <= best.step);
+        let after = &self.evaluations[after..];
+        let loss = [best.loss, lowest(after)?.loss];
+        Some(Verdict::Plateau { since: best.step, loss, evaluations: after.len() })
+    }
+
+    /// The latest evaluation is clearly better than all but the recent ones, or, without two evaluations,
+    /// the training loss falls.
     fn improving(&self, evaluations: &[Evaluation]) -> Option<Verdict> {
-        let last =
-            evaluations.split_last().map(|(last, before)| (before, std::slice::from_ref(last)));
-        if let Some((before, recent)) = recent(evaluations).or(last)
-            && let (Some(best), Some(now)) = (lowest(before), lowest(recent))
+        let before = recent(evaluations).or(evaluations
+            .split_last()
+            .map(|(last, before)| (before, std::slice::from_ref(last))));
+        if let Some((before, [.., now])) = before
+            && let Some(best) = lowest(before)
         {
-            let holds = recent.last().is_some_and(|last| last.loss < now.loss + now.margin());
-            let is_better = holds && now.loss < best.loss - best.margin() / 3.0;
+            let is_better = now.loss < best.loss - best.margin() / 3.0;
             let loss = [best.loss, now.loss];
             return is_better.then_some(Verdict::Improving { is_eval: true, loss });
         }
@@ -331,30 +369,6 @@ fn recent(evaluations: &[Evaluation]) -> Option<(&[Evaluation], &[Evaluation])> 
     let by_time = evaluations.partition_point(|one| one.step * 5 <= last.step * 4);
     let recent = by_time.min(evaluations.len().checked_sub(3)?);
     Some(evaluations.split_at(recent)).filter(|(before, _)| !before.is_empty())
-}
-
-/// None of the recent evaluations is clearly better than the best one before, and the loss does not
-/// fall a little at each of them.
-fn plateau(evaluations: &[Evaluation]) -> Option<Verdict> {
-    let (before, recent) = recent(evaluations)?;
-    let (first, last) = (before.last()?, recent.last()?);
-    let falls = last.loss < (1.0 - LEAST_FALL) * first.loss;
-    let latest = &evaluations[before.len() - 1..];
-    if falls && latest.windows(2).all(|pair| pair[1].loss < pair[0].loss) {
-        return None;
-    }
-    let best = lowest(before)?;
-    let is_better = |one: &Evaluation| {
-        one.loss < best.loss - best.margin() / 3.0
-            || one.accuracy > best.accuracy + best.accuracy_error()
-    };
-    if recent.iter().any(is_better) {
-        return None;
-    }
-    let after = evaluations.partition_point(|one| one.step <= best.step);
-    let after = &evaluations[after..];
-    let loss = [best.loss, lowest(after)?.loss];
-    Some(Verdict::Plateau { since: best.step, loss, evaluations: after.len() })
 }
 
 /// The lowest and the latest evaluation loss.

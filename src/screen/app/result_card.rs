@@ -98,6 +98,7 @@ pub fn result_card(state: &State) -> Option<ResultCard> {
     match (&state.saved, &state.checkpoint) {
         (Some(saved), _) => {
             let mut text = lang.tr_with("model in {0}, of step {1}", &[&saved.path, &saved.step]);
+            let mut short = saved.path.clone();
             if let Some(metric) = metric_of_the_model(state) {
                 text += &lang.tr_with(", the best by {0}", &[&metric]);
             } else if let Some(best) = best_before(state, saved.step) {
@@ -106,9 +107,11 @@ pub fn result_card(state: &State) -> Option<ResultCard> {
                 } else {
                     "; step {0} was more accurate"
                 };
-                text += &lang.tr_with(better, &[&best.step]);
+                let better = lang.tr_with(better, &[&best.step]);
+                text += &better;
+                short += &better;
             }
-            fact("files", text, Some(saved.path.clone()), Level::Info);
+            fact("files", text, Some(short), Level::Info);
         }
         (None, Some(checkpoint)) => {
             let text = lang.tr_with("checkpoint in {0}", &[&checkpoint.path]);
@@ -121,9 +124,15 @@ pub fn result_card(state: &State) -> Option<ResultCard> {
     Some(ResultCard { facts, commands: commands(state) })
 }
 
-/// The best evaluation, if it was before a step.
+/// The best evaluation, if it was before a step, and better than the latest one.
 fn best_before(state: &State, step: u64) -> Option<&Evaluated> {
-    state.best.as_ref().filter(|best| best.step < step)
+    let (best, last) = (state.best.as_ref()?, state.evaluated.as_ref()?);
+    let is_better = if state.is_pretraining() {
+        best.metrics.eval_loss < last.metrics.eval_loss
+    } else {
+        best.metrics.eval_accuracy > last.metrics.eval_accuracy
+    };
+    Some(best).filter(|best| best.step < step && is_better)
 }
 
 /// The metric by which the saved model was chosen, if it is not the last one.
@@ -306,6 +315,24 @@ mod tests {
                           --load-best-model-at-end --metric-for-best-model accuracy";
             assert_eq!(again.as_deref(), is_offered.then_some(wanted));
         }
+    }
+
+    #[test]
+    fn an_evaluation_with_the_same_accuracy_was_not_better() {
+        let events = run(630).into_iter().map(|event| match event {
+            TrainEvent::Evaluated(mut evaluated) => {
+                evaluated.metrics.eval_accuracy = 1.0;
+                TrainEvent::Evaluated(evaluated)
+            }
+            event => event,
+        });
+        let state = ended(Lang::English, events.chain(ending()).collect());
+        let card = result_card(&state).expect("it has ended");
+        let files = card.facts.iter().find(|fact| fact.name == "files");
+        assert!(
+            files.is_some_and(|fact| fact.text == "model in outputs, of step 630"),
+            "{files:?}"
+        );
     }
 
     #[test]

@@ -83,6 +83,16 @@ fn a_paused_run_says_on_every_page_how_it_goes_on() {
 }
 
 #[test]
+fn the_header_says_at_80_columns_what_a_run_does_that_stops_after_its_epoch() {
+    for stop_after_epoch in [false, true] {
+        let state = State { stop_after_epoch, ..training() };
+        let text = text_of(&state, (80, 24));
+        let header = text.lines().next().unwrap_or_default();
+        assert!(header.contains("training"), "{header}");
+    }
+}
+
+#[test]
 fn the_key_that_opens_the_help_closes_it() {
     let press = |state: &mut State| {
         let event = KeyEvent::new(KeyCode::F(1), KeyModifiers::NONE);

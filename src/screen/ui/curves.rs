@@ -356,5 +356,7 @@ fn y_range(
     {
         return [from, to];
     }
-    round_bounds(low, high, usize::from(height / 2).clamp(2, 8))
+    let bounds = round_bounds(low, high, usize::from(height / 2).clamp(2, 8));
+    // No share is larger than one.
+    if panel == Panel::Accuracy { bounds.map(|bound| bound.min(1.0)) } else { bounds }
 }

@@ -56,13 +56,13 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
     }
     let head = Line::from(heads);
     let best = state.best.as_ref().map(|best| best.step);
+    // A later evaluation of the same epoch may have taken its place.
+    let is_best = |row: &EpochRow| row.eval.as_ref().is_some_and(|eval| Some(eval.step) == best);
+    let has_best = state.epochs.iter().any(is_best);
     let rows: Vec<Line> = state
         .epochs
         .iter()
-        .map(|row| {
-            let is_best = row.eval.as_ref().is_some_and(|eval| Some(eval.step) == best);
-            epoch_line(row, is_best, (losses, rates), theme)
-        })
+        .map(|row| epoch_line(row, is_best(row), (losses, rates), theme))
         .collect();
     if rows.is_empty() {
         frame.render_widget(block, area);
@@ -76,7 +76,7 @@ pub fn draw(frame: &mut Frame, area: Rect, mut block: Block, state: &State, them
     let skipped = rows.len().saturating_sub(columns * height);
     if skipped > 0 {
         block = with_note(block, state.lang.tr_with(" {0} earlier ", &[&skipped]), theme);
-    } else if best.is_some() && inner.width >= WITH_NOTE {
+    } else if has_best && inner.width >= WITH_NOTE {
         block = with_note(block, state.lang.tr(" ◂ best epoch ").to_owned(), theme);
     }
     frame.render_widget(block, area);

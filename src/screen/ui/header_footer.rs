@@ -148,7 +148,7 @@ fn fitting_status(columns: usize, state: &State) -> Option<String> {
     let mut text = status(state);
     // The last parts are the least important.
     while text.width() > columns
-        && let Some(end) = text.rfind(" · ")
+        && let Some(end) = text.rfind(" · ").or_else(|| text.rfind(", "))
     {
         text.truncate(end);
     }

@@ -5,7 +5,7 @@ use super::{RunWatch, Verdict};
 
 #[test]
 fn evaluations_that_were_asked_for_right_after_others_are_no_trend() {
-    // As of a default run whose user evaluates soon after the first and the second epoch.
+    // As of a default run whose user evaluates soon after the first epoch.
     let mut run = RunWatch::default();
     for step in 1..=130 {
         run.push_step(step, 0.7 - 0.002 * step as f64 + 0.02 * noise(step), RATE);
@@ -20,9 +20,11 @@ fn evaluations_that_were_asked_for_right_after_others_are_no_trend() {
     for (step, loss) in [(126, 0.470), (189, 0.480)] {
         run.push_evaluation(&evaluation(step, loss, 0.8, 2000));
     }
-    // The one after two steps has a lower loss by chance.
-    let verdict = run.verdict();
-    assert!(matches!(verdict, Some(Verdict::Overfitting { since: 63, .. })), "{verdict:?}");
+    // The numbers are the lowest and the latest loss of all evaluations.
+    let Some(Verdict::Overfitting { since, eval, .. }) = run.verdict() else {
+        panic!("{:?}", run.verdict());
+    };
+    assert_eq!((since, eval), (65, [0.399, 0.480]));
     // Evaluations at regular distances all count, and so do those of a resumed run with other ones.
     let mut run = RunWatch::default();
     for step in (0..=5).map(|number| 1000 * number).chain((1..=60).map(|one| 5000 + 100 * one)) {
@@ -31,6 +33,30 @@ fn evaluations_that_were_asked_for_right_after_others_are_no_trend() {
         assert!(step > 5000 || count == run.evaluations.len(), "{step}");
     }
     assert_eq!(run.spaced_evaluations().len(), 66);
+}
+
+#[test]
+fn an_evaluation_that_was_asked_for_before_the_best_one_does_not_hide_it() {
+    let mut run = RunWatch::default();
+    for step in 1..=252 {
+        run.push_step(step, 0.7 - 0.002 * step as f64 + 0.02 * noise(step), RATE);
+    }
+    for (step, loss) in [(60, 0.407), (63, 0.3999), (126, 0.45), (189, 0.46), (252, 0.476)] {
+        run.push_evaluation(&evaluation(step, loss, 0.8, 2000));
+    }
+    let verdict = run.verdict();
+    assert!(
+        matches!(verdict, Some(Verdict::Overfitting { since: 63, eval: [0.3999, 0.476], .. })),
+        "{verdict:?}"
+    );
+    // An improvement is told with the latest loss, not with a lower one before it.
+    let mut run = RunWatch::default();
+    for (step, loss) in [(63, 0.55), (126, 0.5), (189, 0.441), (252, 0.4), (315, 0.416)] {
+        run.push_evaluation(&evaluation(step, loss, 0.8, 2000));
+    }
+    let verdict = run.verdict();
+    let latest = Verdict::Improving { is_eval: true, loss: [0.5, 0.416] };
+    assert_eq!(verdict, Some(latest));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::core::train::event::{Epoch, Evaluated, RolledBack, TrainEvent};
 use crate::run::protocol::{Activity, HistoryChunk, Notification, NotifyEvent, RunReport};
 use crate::screen::app::log::Level;
 use crate::screen::app::message::Effect;
-use crate::screen::app::page::Overlay;
+use crate::screen::app::page::{Overlay, Page};
 use crate::screen::app::state::{EpochRow, State};
 
 /// The most stages of a preparation that are kept.
@@ -27,6 +27,10 @@ pub(super) fn push(state: &mut State, report: RunReport) -> Vec<Effect> {
                 // The request for the stop, or another one, is of the past.
                 state.notice.take_if(|notice| notice.level == Level::Info);
                 run_control::run_ended(state);
+                // The page shows the worst mistake, unless it is in use.
+                if state.page != Page::Mistakes && !state.mistakes.is_left_for_predict {
+                    state.mistakes.selected = 0;
+                }
                 if state.overlay == Some(Overlay::ConfirmQuit) {
                     state.overlay = None;
                 }
