@@ -2,7 +2,7 @@
 //! obvious from the screen.
 
 use crate::core::named::Named;
-use crate::core::train::event::{CommandEffect, TrainEvent};
+use crate::core::train::event::{CommandEffect, Evaluated, TrainEvent};
 use crate::run::protocol::Command;
 use crate::screen::app::charts::{ChartAction, YRange};
 use crate::screen::app::log::Level;
@@ -10,6 +10,7 @@ use crate::screen::app::panels::{Panel, PanelAction};
 use crate::screen::app::run_control::PendingRequests;
 use crate::screen::app::state::{Notice, State};
 use crate::screen::display::ThemeChoice;
+use crate::screen::lang::Lang;
 
 /// Shows a text for a short time.
 fn show(state: &mut State, level: Level, text: String) {
@@ -66,6 +67,12 @@ pub(super) fn happened(state: &mut State, event: &TrainEvent) {
                 CommandEffect::EvaluationRequested => state.requests.evaluation = true,
                 _ => {}
             }
+            if let (CommandEffect::AlreadyEvaluated, Some(evaluated)) =
+                (&applied.effect, &state.evaluated)
+            {
+                let text = evaluation_text(evaluated, lang);
+                return show(state, Level::Result, text);
+            }
             let (text, [first, second]) = applied.effect.message();
             let effect = lang.tr_with(text, &[&first, &second]);
             let text = match applied.effect {
@@ -80,12 +87,7 @@ pub(super) fn happened(state: &mut State, event: &TrainEvent) {
         }
         TrainEvent::Evaluated(evaluated) if evaluation => {
             state.requests.evaluation = false;
-            let metrics = &evaluated.metrics;
-            let [loss, accuracy] =
-                [metrics.eval_loss, metrics.eval_accuracy].map(|value| format!("{value:.4}"));
-            let text = "evaluation at step {0}: loss {1}, accuracy {2}";
-            let text = lang.tr_with(text, &[&evaluated.step, &loss, &accuracy]);
-            show(state, Level::Result, text);
+            show(state, Level::Result, evaluation_text(evaluated, lang));
         }
         TrainEvent::Saved(saved) if model => {
             state.requests.model = false;
@@ -102,6 +104,14 @@ pub(super) fn happened(state: &mut State, event: &TrainEvent) {
         }
         _ => {}
     }
+}
+
+fn evaluation_text(evaluated: &Evaluated, lang: Lang) -> String {
+    let metrics = &evaluated.metrics;
+    let [loss, accuracy] =
+        [metrics.eval_loss, metrics.eval_accuracy].map(|value| format!("{value:.4}"));
+    let text = "evaluation at step {0}: loss {1}, accuracy {2}";
+    lang.tr_with(text, &[&evaluated.step, &loss, &accuracy])
 }
 
 /// Confirms a change of how the charts are viewed.

@@ -222,3 +222,17 @@ fn enter_without_a_change_changes_nothing_and_says_so() {
         matches!(doubled[..], [Effect::Send(Command::SetLearningRate { rate })] if rate > 1.79e-4)
     );
 }
+
+#[test]
+fn a_request_to_evaluate_again_is_answered_with_the_numbers() {
+    let mut state = State::default();
+    for event in crate::core::train::fixtures::run(126) {
+        update(&mut state, Message::Report(RunReport::Event(event)));
+    }
+    let effect = CommandEffect::AlreadyEvaluated;
+    let applied = CommandApplied { step: 126, epoch: 2.0, elapsed: 20.0, effect };
+    update(&mut state, Message::Report(RunReport::Event(TrainEvent::CommandApplied(applied))));
+    let said = state.notice.map(|notice| notice.text).unwrap_or_default();
+    assert!(said.starts_with("evaluation at step 126: loss 0."), "{said}");
+    assert!(said.contains(", accuracy 0."), "{said}");
+}
